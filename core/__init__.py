@@ -1,0 +1,1 @@
+"""The science and the records: no Ray, no HTTP."""

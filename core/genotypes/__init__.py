@@ -1,0 +1,1 @@
+"""Genotypes: files in, DosageBlocks out."""

@@ -1,0 +1,109 @@
+"""DosageBlock: the one thing that flows from every reader to scoring, quality control and the store.
+
+A block is an Arrow record batch. A row is *(variant record, one ALT allele)*:
+
+    record    int32    ordinal of the VCF record inside the block; the ALT rows of a record are adjacent
+    contig    string   canonical name: 1..22, X, Y, MT, or the file's own name for other contigs
+    position  int64    1-based POS
+    id        string   the file's ID, "." where it has none
+    ref, alt  string   upper case; alt may be "*" or symbolic ("<DEL>")
+    n_alts    int32    number of ALT alleles of the record
+    dosage    fixed-size list over samples: copies of `alt`.
+              uint8 hard calls 0..ploidy, 255 missing; or float32 imputed dosages, NaN missing
+    ploidy    fixed-size list<uint8> over samples, 0..; only where some call is not diploid.
+              A missing call keeps the ploidy it was written with ("." is 1, "./." is 2).
+
+The rows of one (contig, position) never straddle two blocks.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+MISSING_CALL = 255
+"""The uint8 dosage of a hard call that is missing."""
+
+Dosages = npt.NDArray[np.uint8] | npt.NDArray[np.float32]
+
+SITE_SCHEMA = pa.schema(
+    [
+        ("record", pa.int32()),
+        ("contig", pa.string()),
+        ("position", pa.int64()),
+        ("id", pa.string()),
+        ("ref", pa.string()),
+        ("alt", pa.string()),
+        ("n_alts", pa.int32()),
+    ]
+)
+
+
+@dataclass(frozen=True, slots=True)
+class DosageBlock:
+    """A typed view of one such record batch; numpy views are zero-copy."""
+
+    batch: pa.RecordBatch
+
+    @classmethod
+    def build(
+        cls,
+        sites: Mapping[str, pa.Array],
+        dosage: Dosages,
+        ploidy: npt.NDArray[np.uint8] | None = None,
+    ) -> "DosageBlock":
+        """From the columns of SITE_SCHEMA and C-contiguous (rows, samples) arrays.
+
+        `ploidy` is None where every call of the block is diploid.
+        """
+        columns = [sites[name].cast(SITE_SCHEMA.field(name).type) for name in SITE_SCHEMA.names]
+        names = [*SITE_SCHEMA.names, "dosage"]
+        columns.append(_sample_lists(dosage))
+        if ploidy is not None:
+            columns.append(_sample_lists(ploidy))
+            names.append("ploidy")
+        return cls(pa.RecordBatch.from_arrays(columns, names=names))
+
+    @property
+    def n_rows(self) -> int:
+        return self.batch.num_rows
+
+    @property
+    def n_samples(self) -> int:
+        return self.batch.schema.field("dosage").type.list_size
+
+    @property
+    def dosage(self) -> Dosages:
+        """(rows, samples) uint8 or float32, zero-copy."""
+        return _sample_matrix(self.batch.column("dosage"))
+
+    @property
+    def ploidy(self) -> npt.NDArray[np.uint8] | None:
+        """(rows, samples) uint8, or None where every call is diploid."""
+        if "ploidy" not in self.batch.schema.names:
+            return None
+        return _sample_matrix(self.batch.column("ploidy"))
+
+    @property
+    def record(self) -> npt.NDArray[np.int32]:
+        """(rows,) int32, increasing by 0 or 1 from 0."""
+        return self.batch.column("record").to_numpy()
+
+    @property
+    def position(self) -> npt.NDArray[np.int64]:
+        """(rows,) int64, 1-based."""
+        return self.batch.column("position").to_numpy()
+
+    def column(self, name: str) -> pa.Array:
+        return self.batch.column(name)
+
+
+def _sample_lists(matrix: np.ndarray) -> pa.FixedSizeListArray:
+    flat = pa.array(np.ascontiguousarray(matrix).reshape(-1))
+    return pa.FixedSizeListArray.from_arrays(flat, matrix.shape[1])
+
+
+def _sample_matrix(lists: pa.FixedSizeListArray) -> np.ndarray:
+    return lists.flatten().to_numpy(zero_copy_only=True).reshape(len(lists), lists.type.list_size)

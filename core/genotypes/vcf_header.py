@@ -1,0 +1,226 @@
+"""The header of a VCF (VCF 4.0 to 4.5): samples, contigs, FORMAT keys, genome build.
+
+Meta-information lines that this product does not use are not checked; a header line that it uses is
+read as the specification has it, quotes included.
+"""
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+from core.errors import CuraGenieError, GenomeBuildError, GenotypeFileError, Where
+from core.genome_build import GenomeBuild, build_from_contig_lengths
+
+MAX_HEADER_BYTES = 256 << 20
+"""Enough for ten million samples."""
+
+MAX_FIRST_LINE_BYTES = 1 << 20
+"""Without a line end, so much text is no VCF; nothing more of it is read."""
+
+_FIXED_COLUMNS = ("#CHROM", "POS", "ID", "REF", "ALT", "QUAL", "FILTER", "INFO", "FORMAT")
+_VERSION = re.compile(rb"##fileformat=VCFv(4\.[0-5])\s*")
+_PAIR = re.compile(r'([^=,<>\s]+)=("(?:[^"\\]|\\.)*"|[^,>]*)')
+_BUILD_NAME = re.compile(
+    r"(?i)(?<![a-z0-9])(grch3[678]|hg1[789]|hg38|hs37d5|hs38|ncbi3[56]|g1k_v37|b3[78])(?![0-9])"
+)
+_BUILD_FILE_NAMES = {"g1k_v37": "GRCh37", "hs38": "GRCh38"}
+
+
+@dataclass(frozen=True, slots=True)
+class VcfHeader:
+    """`contigs`: name as written to its length, None where the header states none.
+
+    `build`: by the contigs' lengths, else by ##reference; None where neither tells.
+    `n_lines`: lines up to and with #CHROM.
+    """
+
+    version: str
+    samples: tuple[str, ...]
+    contigs: Mapping[str, int | None]
+    formats: frozenset[str]
+    build: GenomeBuild | None
+    n_lines: int
+
+
+@dataclass(frozen=True, slots=True)
+class HeaderText:
+    """`lines`: without line ends; `n_bytes`: of the whole, line ends included."""
+
+    lines: tuple[bytes, ...]
+    n_bytes: int
+
+
+def read_header_text(pieces: Iterable[bytes], uri: str) -> HeaderText:
+    """The lines up to and with #CHROM.
+
+    Raises GenotypeFileError where the text is no VCF.
+    """
+    lines: list[bytes] = []
+    n_bytes = 0
+    for line in _lines(pieces, uri):
+        content = line.rstrip(b"\r\n")
+        if not lines and not _VERSION.fullmatch(content):
+            raise _not_a_vcf(uri, content)
+        n_bytes += len(line)
+        lines.append(content)
+        if not content.startswith(b"##"):
+            return HeaderText(tuple(lines), n_bytes)
+    if not lines:
+        raise GenotypeFileError(
+            "the file is empty.", where=Where(uri), fix="Give a VCF with a header."
+        )
+    raise _no_column_line(uri, len(lines))
+
+
+def parse_header(text: HeaderText, uri: str) -> VcfHeader:
+    """Raises GenotypeFileError, with the line, for a header that cannot be used."""
+    version = _VERSION.fullmatch(text.lines[0])
+    assert version is not None  # read_header_text has seen to it
+    meta = [line.decode("utf-8", "replace") for line in text.lines[1:-1]]
+    contigs = dict(_contigs(meta))
+    formats = frozenset(fields["ID"] for fields in _structured(meta, "FORMAT") if "ID" in fields)
+    return VcfHeader(
+        version=version[1].decode(),
+        samples=_samples(text.lines[-1], uri, len(text.lines)),
+        contigs=contigs,
+        formats=formats,
+        build=_build(contigs, meta, uri),
+        n_lines=len(text.lines),
+    )
+
+
+def _lines(pieces: Iterable[bytes], uri: str) -> Iterator[bytes]:
+    """With line ends; the last line may have none."""
+    unfinished: list[bytes] = []
+    n_bytes, limit = 0, MAX_FIRST_LINE_BYTES
+    for piece in pieces:
+        first, *others = piece.split(b"\n")
+        unfinished.append(first)
+        n_bytes += len(piece)
+        for line in others:
+            yield b"".join(unfinished) + b"\n"
+            unfinished, limit = [line], MAX_HEADER_BYTES
+        if n_bytes > limit:
+            raise _header_too_long(uri, limit)
+    if any(unfinished):
+        yield b"".join(unfinished)
+
+
+def _header_too_long(uri: str, limit: int) -> GenotypeFileError:
+    if limit == MAX_FIRST_LINE_BYTES:
+        return _not_a_vcf(uri, b"")
+    return GenotypeFileError(
+        f"the header is longer than {limit >> 20} MiB.",
+        where=Where(uri),
+        fix="Remove meta-information lines that nothing reads.",
+    )
+
+
+def _samples(column_line: bytes, uri: str, line: int) -> tuple[str, ...]:
+    where = Where(uri, line, "#CHROM")
+    try:
+        columns = column_line.decode("utf-8").split("\t")
+    except UnicodeDecodeError as error:
+        raise GenotypeFileError(
+            "a sample name is not UTF-8.",
+            where=where,
+            fix="Rename the samples (bcftools reheader).",
+        ) from error
+    if columns[0] != "#CHROM":
+        raise _no_column_line(uri, line)
+    if tuple(columns[:8]) != _FIXED_COLUMNS[:8]:
+        raise GenotypeFileError(
+            f"the columns are not {' '.join(_FIXED_COLUMNS[:8])}, separated by tabs.",
+            where=where,
+            fix="Write the columns of the VCF specification.",
+        )
+    if len(columns) < 10 or columns[8] != "FORMAT":
+        raise GenotypeFileError(
+            "the file has no samples.", where=where, fix="Give a VCF with genotypes."
+        )
+    _check_sample_names(columns[9:], where)
+    return tuple(columns[9:])
+
+
+def _check_sample_names(samples: list[str], where: Where) -> None:
+    if "" in samples:
+        raise GenotypeFileError(
+            f"the name of sample {samples.index('') + 1} is empty.",
+            where=where,
+            fix="Name every sample.",
+        )
+    name, count = Counter(samples).most_common(1)[0]
+    if count > 1:
+        raise GenotypeFileError(
+            f"sample {name} stands there {count} times.",
+            where=where,
+            fix="Give every sample its own name (bcftools reheader).",
+        )
+
+
+def _structured(meta: list[str], key: str) -> Iterator[dict[str, str]]:
+    """The fields of every line ##key=<A=1,B="x, y">."""
+    prefix = f"##{key}=<"
+    for line in meta:
+        if line.startswith(prefix):
+            yield dict(_PAIR.findall(line[len(prefix) :]))
+
+
+def _contigs(meta: list[str]) -> Iterator[tuple[str, int | None]]:
+    for fields in _structured(meta, "contig"):
+        if "ID" in fields:
+            length = fields.get("length", "")
+            yield fields["ID"], int(length) if re.fullmatch("[0-9]{1,18}", length) else None
+
+
+def _build(contigs: Mapping[str, int | None], meta: list[str], uri: str) -> GenomeBuild | None:
+    try:
+        lengths = {name: length for name, length in contigs.items() if length is not None}
+        return build_from_contig_lengths(lengths) or _build_from_reference(meta)
+    except GenomeBuildError as error:
+        raise _at(error, Where(uri, field="header")) from error
+
+
+def _build_from_reference(meta: list[str]) -> GenomeBuild | None:
+    """By a build's name in ##reference; None for none, or for two ("hg18_to_hg19.fa" is one)."""
+    builds: set[GenomeBuild | None] = set()
+    retired: list[str] = []
+    for line in meta:
+        if line.startswith("##reference="):
+            for found in _BUILD_NAME.finditer(line):
+                name = _BUILD_FILE_NAMES.get(found[1].lower(), found[1])
+                try:
+                    builds.add(GenomeBuild.parse(name))
+                except GenomeBuildError:
+                    retired.append(name)
+    if not builds and retired:
+        return GenomeBuild.parse(retired[0])
+    return builds.pop() if len(builds) == 1 else None
+
+
+def _at(error: CuraGenieError, where: Where) -> CuraGenieError:
+    return type(error)(error.what, where=where, fix=error.fix)
+
+
+def _not_a_vcf(uri: str, first_line: bytes) -> GenotypeFileError:
+    if first_line.startswith(b"##fileformat=VCFv"):
+        version = first_line[17:40].decode("ascii", "replace")
+        return GenotypeFileError(
+            f"VCF version {version} is not supported.",
+            where=Where(uri, 1, "##fileformat"),
+            fix="Write VCF 4.0 to 4.5 (bcftools view).",
+        )
+    return GenotypeFileError(
+        "the file is not a VCF.",
+        where=Where(uri, 1),
+        fix="A VCF begins with ##fileformat=VCFv4.x.",
+    )
+
+
+def _no_column_line(uri: str, line: int) -> GenotypeFileError:
+    return GenotypeFileError(
+        "the header does not end with the #CHROM line.",
+        where=Where(uri, line),
+        fix="The file is damaged or no VCF; write it again.",
+    )

@@ -1,0 +1,1 @@
+"""Records: users' data, scores, jobs and events in one database."""

@@ -1,0 +1,78 @@
+"""What the repositories return: one frozen dataclass per record of the outside contract."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+
+class RecordStatus(StrEnum):
+    PROCESSING = "processing"
+    COMPLETED = "completed"
+    FAILED = "failed"
+
+
+NO_REFERENCE = "no_reference"
+"""Why `PrsScore.score` is null: a percentile needs a reference distribution."""
+
+
+@dataclass(frozen=True, slots=True)
+class GenomicData:
+    """One uploaded genomic file. `file_url` is its storage key, `filename` the user's word."""
+
+    id: int
+    user_id: str
+    filename: str
+    file_url: str
+    status: RecordStatus
+    metadata_json: Mapping[str, Any] | None
+    problem: Mapping[str, Any] | None
+    sha256: str
+    size_bytes: int
+    job_id: int | None
+    created_at: datetime
+    updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class PrsScore:
+    """One accession on one genomic data record.
+
+    `score` is the percentile (0-1) or null with `score_reason`; `raw_sum` is filled for one-sample
+    files only. `result_url` is the storage prefix of scores.parquet, matches.parquet and
+    summary.json; `report` is the accession's part of that summary.
+    """
+
+    id: int
+    genomic_data_id: int
+    user_id: str
+    accession: str
+    disease_type: str | None
+    status: RecordStatus
+    score: float | None
+    score_reason: str | None
+    raw_sum: float | None
+    n_samples: int | None
+    coverage: float | None
+    weight_coverage: float | None
+    result_url: str | None
+    report: Mapping[str, Any] | None
+    problem: Mapping[str, Any] | None
+    job_id: int
+    created_at: datetime
+    updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreResult:
+    """What a finished calculation writes into a PrsScore."""
+
+    accession: str
+    raw_sum: float | None
+    n_samples: int
+    coverage: float | None
+    weight_coverage: float | None
+    result_url: str
+    report: Mapping[str, Any]
+    problem: Mapping[str, Any] | None = None

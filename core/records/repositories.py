@@ -1,0 +1,557 @@
+"""All SQL of the product: one repository per noun, bound to one transaction.
+
+Repositories return frozen dataclasses. `user_id` in a query is the owner whose records may be
+seen; None sees every owner's, for callers that have no owner to ask for. A job changes state
+through `TRANSITIONS` only, fenced by its attempt, and every change writes its `job_state` event
+into the same transaction: the event log cannot disagree with the job table.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import fields
+from datetime import UTC, datetime, timedelta
+from functools import cached_property
+from typing import Any, TypeVar
+
+from sqlalchemy import ColumnElement, Select, func, or_, select, true, update
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import InstrumentedAttribute, Session
+
+from core.errors import InfrastructureError, NotFoundError
+from core.events import Event, JobStateChanged, Payload, PrsReady, UploadComplete
+from core.job import LEASED, WORKING, Job, JobKind, JobState, Queue, sources_of
+from core.records.records import (
+    NO_REFERENCE,
+    GenomicData,
+    PrsScore,
+    RecordStatus,
+    ScoreResult,
+)
+from core.records.tables import (
+    EventTable,
+    GenomicDataTable,
+    JobTable,
+    PrsScoreTable,
+    Table,
+    UserSequenceTable,
+)
+
+Row = TypeVar("Row", bound=Table)
+Record = TypeVar("Record", Job, Event, GenomicData, PrsScore)
+
+_INSERT = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
+_NOW = {
+    "sqlite": func.strftime("%Y-%m-%d %H:%M:%f+00:00", "now"),
+    "postgresql": func.clock_timestamp(),
+}
+
+
+class LeaseLostError(InfrastructureError):
+    """The job has gone on without this attempt, whose work must change nothing."""
+
+    code = "lease_lost"
+
+
+class UnitOfWork:
+    """The repositories of one transaction; `recorded` are the events it wrote, in order."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self.recorded: list[Event] = []
+
+    @cached_property
+    def events(self) -> "EventRepository":
+        return EventRepository(self._session, self.recorded)
+
+    @cached_property
+    def jobs(self) -> "JobRepository":
+        return JobRepository(self._session, self.events)
+
+    @cached_property
+    def genomic_data(self) -> "GenomicDataRepository":
+        return GenomicDataRepository(self._session, self.events)
+
+    @cached_property
+    def prs_scores(self) -> "PrsScoreRepository":
+        return PrsScoreRepository(self._session, self.events)
+
+    def now(self) -> datetime:
+        """The database's clock: leases must not depend on the clocks of workers."""
+        return _now(self._session)
+
+
+def _now(session: Session) -> datetime:
+    moment = session.scalar(select(_NOW[session.get_bind().dialect.name]))
+    if isinstance(moment, datetime):
+        return moment.astimezone(UTC)
+    return datetime.fromisoformat(str(moment)).astimezone(UTC)
+
+
+def _owned(column: InstrumentedAttribute[str], user_id: str | None) -> ColumnElement[bool]:
+    return true() if user_id is None else column == user_id
+
+
+class EventRepository:
+    def __init__(self, session: Session, recorded: list[Event]) -> None:
+        self._session = session
+        self._recorded = recorded
+
+    def append(self, user_id: str, payload: Payload, *, job_id: int | None) -> Event:
+        """Writes the user's next event; it is told to clients after the commit."""
+        row = EventTable(
+            user_id=user_id,
+            sequence=self._next_sequence(user_id),
+            type=payload.type,
+            status=payload.status,
+            data=payload.data,
+            job_id=job_id,
+            time=_now(self._session),
+        )
+        self._session.add(row)
+        self._session.flush()
+        event = _event(row)
+        self._recorded.append(event)
+        return event
+
+    def _next_sequence(self, user_id: str) -> int:
+        """Holds the user's counter row until the commit, so sequences commit in order."""
+        insert = _INSERT[self._session.get_bind().dialect.name]
+        statement = (
+            insert(UserSequenceTable)
+            .values(user_id=user_id, last_sequence=1)
+            .on_conflict_do_update(
+                index_elements=[UserSequenceTable.user_id],
+                set_={"last_sequence": UserSequenceTable.last_sequence + 1},
+            )
+            .returning(UserSequenceTable.last_sequence)
+        )
+        return self._session.execute(statement).scalar_one()
+
+    def after(self, user_id: str, sequence: int, *, limit: int = 1000) -> list[Event]:
+        """The user's events that follow `sequence`, oldest first."""
+        rows = self._session.scalars(
+            select(EventTable)
+            .where(EventTable.user_id == user_id, EventTable.sequence > sequence)
+            .order_by(EventTable.sequence)
+            .limit(limit)
+        )
+        return [_event(row) for row in rows]
+
+    def last_sequence(self, user_id: str) -> int:
+        return self.last_sequences([user_id])[user_id]
+
+    def last_sequences(self, user_ids: Iterable[str]) -> dict[str, int]:
+        """The newest sequence of each user, 0 where there is no event yet."""
+        wanted = set(user_ids)
+        rows = self._session.execute(
+            select(UserSequenceTable.user_id, UserSequenceTable.last_sequence).where(
+                UserSequenceTable.user_id.in_(wanted)
+            )
+        )
+        return dict.fromkeys(wanted, 0) | dict(rows.tuples().all())
+
+
+class JobRepository:
+    def __init__(self, session: Session, events: EventRepository) -> None:
+        self._session = session
+        self._events = events
+
+    def submit(self, kind: JobKind, user_id: str, params: Mapping[str, Any]) -> Job:
+        """A new QUEUED job and its first event."""
+        now = _now(self._session)
+        row = JobTable(
+            kind=kind,
+            queue=kind.queue,
+            user_id=user_id,
+            state=JobState.QUEUED,
+            params=dict(params),
+            created_at=now,
+            updated_at=now,
+        )
+        self._session.add(row)
+        self._session.flush()
+        return self._tell(row)
+
+    def get(self, job_id: int, *, user_id: str | None) -> Job:
+        """Raises NotFoundError, for another user's job too."""
+        row = self._session.scalar(
+            select(JobTable).where(JobTable.id == job_id, _owned(JobTable.user_id, user_id))
+        )
+        if row is None:
+            raise NotFoundError(f"There is no job {job_id}.")
+        return _job(row)
+
+    def of_user(self, user_id: str, *, limit: int = 50, before: int | None = None) -> list[Job]:
+        """Newest first; `before` is the last id of the page before."""
+        query = select(JobTable).where(JobTable.user_id == user_id)
+        page = _page(query, JobTable.id, limit, before)
+        return [_job(row) for row in self._session.scalars(page)]
+
+    def lease(self, queue: Queue, *, owner: str, seconds: float) -> Job | None:
+        """Takes the oldest QUEUED job that is due, as a new attempt in INITIALIZING."""
+        now = _now(self._session)
+        due = or_(JobTable.not_before.is_(None), JobTable.not_before <= now)
+        job_id = self._session.scalar(
+            select(JobTable.id)
+            .where(JobTable.queue == queue, JobTable.state == JobState.QUEUED, due)
+            .order_by(JobTable.id)
+            .limit(1)
+            .with_for_update(skip_locked=True)
+        )
+        if job_id is None:
+            return None
+        changes = {
+            "attempt": JobTable.attempt + 1,
+            "lease_owner": owner,
+            "lease_until": now + timedelta(seconds=seconds),
+            "not_before": None,
+            "done": None,
+            "total": None,
+            "problem": None,
+        }
+        return self._change(job_id, JobState.INITIALIZING, changes)
+
+    def heartbeat(
+        self, job: Job, *, seconds: float, done: int | None = None, total: int | None = None
+    ) -> Job:
+        """Renews the lease of `job`'s attempt and keeps its progress.
+
+        Raises LeaseLostError once the attempt is no longer the current one.
+        """
+        now = _now(self._session)
+        changes: dict[str, Any] = {"lease_until": now + timedelta(seconds=seconds)}
+        if total is not None:
+            changes |= {"done": done, "total": total}
+        return _job(self._update(job.id, job.attempt, LEASED, changes | {"updated_at": now}))
+
+    def advance(
+        self, job: Job, state: JobState, *, problem: Mapping[str, Any] | None = None
+    ) -> Job:
+        """Moves `job`'s attempt to `state` and writes the event.
+
+        Raises LeaseLostError where the attempt is over or the table forbids the step.
+        """
+        changes = {} if problem is None else {"problem": dict(problem)}
+        return self._change(job.id, state, changes, attempt=job.attempt)
+
+    def requeue(self, job: Job, *, delay_seconds: float, problem: Mapping[str, Any]) -> Job:
+        """Puts a broken attempt back into its queue, by way of PREEMPTED if it was running."""
+        if job.state is not JobState.INITIALIZING:
+            job = self.advance(job, JobState.PREEMPTED, problem=problem)
+        changes = {
+            "not_before": _now(self._session) + timedelta(seconds=delay_seconds),
+            "lease_owner": None,
+            "lease_until": None,
+        }
+        return self._change(job.id, JobState.QUEUED, changes, attempt=job.attempt)
+
+    def expired(self) -> list[Job]:
+        """Jobs whose worker has not sent a heartbeat in time, by the database's clock."""
+        rows = self._session.scalars(
+            select(JobTable)
+            .where(JobTable.state.in_(WORKING), JobTable.lease_until < _now(self._session))
+            .order_by(JobTable.id)
+            .with_for_update(skip_locked=True)
+        )
+        return [_job(row) for row in rows]
+
+    def _change(
+        self,
+        job_id: int,
+        state: JobState,
+        changes: Mapping[str, Any],
+        *,
+        attempt: int | None = None,
+    ) -> Job:
+        now = _now(self._session)
+        times: dict[str, Any] = {"state": state, "updated_at": now}
+        if state is JobState.RUNNING:
+            times |= {"started_at": now}
+        if state.is_terminal:
+            times |= {"ended_at": now, "lease_owner": None, "lease_until": None}
+        before = sources_of(state)
+        return self._tell(self._update(job_id, attempt, before, {**changes, **times}))
+
+    def _update(
+        self,
+        job_id: int,
+        attempt: int | None,
+        states: frozenset[JobState],
+        changes: Mapping[str, Any],
+    ) -> JobTable:
+        """The one UPDATE of jobs; None as `attempt` is for whoever holds the row's lock."""
+        fence = true() if attempt is None else JobTable.attempt == attempt
+        row = self._session.scalar(
+            update(JobTable)
+            .where(JobTable.id == job_id, JobTable.state.in_(states), fence)
+            .values(**changes)
+            .returning(JobTable)
+            .execution_options(synchronize_session=False, populate_existing=True)
+        )
+        if row is None:
+            raise LeaseLostError(f"Attempt {attempt} of job {job_id} is over.")
+        return row
+
+    def _tell(self, row: JobTable) -> Job:
+        job = _job(row)
+        self._events.append(job.user_id, JobStateChanged(job), job_id=job.id)
+        return job
+
+
+class GenomicDataRepository:
+    def __init__(self, session: Session, events: EventRepository) -> None:
+        self._session = session
+        self._events = events
+
+    def create(
+        self, *, user_id: str, filename: str, file_url: str, sha256: str, size_bytes: int
+    ) -> GenomicData:
+        """A stored upload that waits for its job; `attach_job` names the job."""
+        now = _now(self._session)
+        row = GenomicDataTable(
+            user_id=user_id,
+            filename=filename,
+            file_url=file_url,
+            status=RecordStatus.PROCESSING,
+            sha256=sha256,
+            size_bytes=size_bytes,
+            created_at=now,
+            updated_at=now,
+        )
+        self._session.add(row)
+        self._session.flush()
+        return _genomic_data(row)
+
+    def attach_job(self, genomic_data_id: int, job_id: int) -> GenomicData:
+        return self._update(genomic_data_id, job_id=job_id)
+
+    def get(self, genomic_data_id: int, *, user_id: str | None) -> GenomicData:
+        """Raises NotFoundError, for another user's record too."""
+        row = self._session.scalar(
+            select(GenomicDataTable).where(
+                GenomicDataTable.id == genomic_data_id,
+                _owned(GenomicDataTable.user_id, user_id),
+            )
+        )
+        if row is None:
+            raise NotFoundError(f"There is no genomic data {genomic_data_id}.")
+        return _genomic_data(row)
+
+    def of_user(
+        self, user_id: str, *, limit: int = 50, before: int | None = None
+    ) -> list[GenomicData]:
+        """Newest first; `before` is the last id of the page before."""
+        query = select(GenomicDataTable).where(GenomicDataTable.user_id == user_id)
+        page = _page(query, GenomicDataTable.id, limit, before)
+        return [_genomic_data(row) for row in self._session.scalars(page)]
+
+    def complete(self, genomic_data_id: int, metadata: Mapping[str, Any]) -> GenomicData:
+        """The file was read to its end: `upload_complete` with its metadata."""
+        return self._tell(
+            self._update(
+                genomic_data_id,
+                status=RecordStatus.COMPLETED,
+                metadata_json=dict(metadata),
+                problem=None,
+            )
+        )
+
+    def fail(self, genomic_data_id: int, problem: Mapping[str, Any]) -> GenomicData:
+        """The file cannot be used: `upload_complete` with the problem."""
+        return self._tell(
+            self._update(genomic_data_id, status=RecordStatus.FAILED, problem=dict(problem))
+        )
+
+    def _update(self, genomic_data_id: int, **changes: Any) -> GenomicData:
+        row = self._session.scalars(
+            update(GenomicDataTable)
+            .where(GenomicDataTable.id == genomic_data_id)
+            .values(updated_at=_now(self._session), **changes)
+            .returning(GenomicDataTable)
+            .execution_options(synchronize_session=False, populate_existing=True)
+        ).one()
+        return _genomic_data(row)
+
+    def _tell(self, record: GenomicData) -> GenomicData:
+        payload = UploadComplete(
+            id=record.id,
+            filename=record.filename,
+            metadata=record.metadata_json,
+            problem=record.problem,
+        )
+        self._events.append(record.user_id, payload, job_id=record.job_id)
+        return record
+
+
+class PrsScoreRepository:
+    def __init__(self, session: Session, events: EventRepository) -> None:
+        self._session = session
+        self._events = events
+
+    def start(
+        self,
+        genomic_data: GenomicData,
+        accessions: Sequence[str],
+        *,
+        disease_type: str | None,
+        job_id: int,
+    ) -> list[PrsScore]:
+        """One row per accession, in the order given, owned by `job_id` until it ends.
+
+        A row that exists is taken over and emptied: an earlier job that still runs then finds
+        nothing of its own to write, and the newer job alone announces the score.
+        """
+        return [
+            _prs_score(self._start(genomic_data, accession, disease_type, job_id))
+            for accession in accessions
+        ]
+
+    def _start(
+        self, genomic_data: GenomicData, accession: str, disease_type: str | None, job_id: int
+    ) -> PrsScoreTable:
+        now = _now(self._session)
+        fresh: dict[str, Any] = {
+            "disease_type": disease_type,
+            "status": RecordStatus.PROCESSING,
+            "job_id": job_id,
+            "updated_at": now,
+        }
+        empty = dict.fromkeys(_RESULT_COLUMNS)
+        statement = (
+            _INSERT[self._session.get_bind().dialect.name](PrsScoreTable)
+            .values(
+                genomic_data_id=genomic_data.id,
+                user_id=genomic_data.user_id,
+                accession=accession,
+                created_at=now,
+                **fresh,
+            )
+            .on_conflict_do_update(
+                index_elements=[PrsScoreTable.genomic_data_id, PrsScoreTable.accession],
+                set_=fresh | empty,
+            )
+            .returning(PrsScoreTable)
+            .execution_options(populate_existing=True)
+        )
+        return self._session.scalars(statement).one()
+
+    def get(self, prs_id: int, *, user_id: str | None) -> PrsScore:
+        """Raises NotFoundError, for another user's score too."""
+        row = self._session.scalar(
+            select(PrsScoreTable).where(
+                PrsScoreTable.id == prs_id, _owned(PrsScoreTable.user_id, user_id)
+            )
+        )
+        if row is None:
+            raise NotFoundError(f"There is no score {prs_id}.")
+        return _prs_score(row)
+
+    def of_user(
+        self,
+        user_id: str,
+        *,
+        genomic_data_id: int | None = None,
+        limit: int = 50,
+        before: int | None = None,
+    ) -> list[PrsScore]:
+        """Newest first; `before` is the last id of the page before."""
+        query = select(PrsScoreTable).where(PrsScoreTable.user_id == user_id)
+        if genomic_data_id is not None:
+            query = query.where(PrsScoreTable.genomic_data_id == genomic_data_id)
+        page = _page(query, PrsScoreTable.id, limit, before)
+        return [_prs_score(row) for row in self._session.scalars(page)]
+
+    def of_job(self, job_id: int) -> list[PrsScore]:
+        """The scores that this job still owns, in the order in which they were started."""
+        rows = self._session.scalars(
+            select(PrsScoreTable).where(PrsScoreTable.job_id == job_id).order_by(PrsScoreTable.id)
+        )
+        return [_prs_score(row) for row in rows]
+
+    def finish(self, prs_id: int, result: ScoreResult) -> PrsScore:
+        """Writes a result, completed or failed by its problem, and announces it."""
+        failed = result.problem is not None
+        return self._end(
+            prs_id,
+            status=RecordStatus.FAILED if failed else RecordStatus.COMPLETED,
+            score_reason=None if failed else NO_REFERENCE,
+            raw_sum=result.raw_sum,
+            n_samples=result.n_samples,
+            coverage=result.coverage,
+            weight_coverage=result.weight_coverage,
+            result_url=result.result_url,
+            report=dict(result.report),
+            problem=dict(result.problem) if result.problem is not None else None,
+        )
+
+    def fail(self, prs_id: int, problem: Mapping[str, Any]) -> PrsScore:
+        """The whole calculation failed: no result at all, and that is announced."""
+        return self._end(prs_id, status=RecordStatus.FAILED, problem=dict(problem))
+
+    def _end(self, prs_id: int, **changes: Any) -> PrsScore:
+        row = self._session.scalars(
+            update(PrsScoreTable)
+            .where(PrsScoreTable.id == prs_id)
+            .values(updated_at=_now(self._session), **changes)
+            .returning(PrsScoreTable)
+            .execution_options(synchronize_session=False, populate_existing=True)
+        ).one()
+        score = _prs_score(row)
+        self._events.append(score.user_id, _ready(score), job_id=score.job_id)
+        return score
+
+
+_RESULT_COLUMNS = (
+    "score",
+    "score_reason",
+    "raw_sum",
+    "n_samples",
+    "coverage",
+    "weight_coverage",
+    "result_url",
+    "report",
+    "problem",
+)
+
+
+def _page(
+    query: Select[Row], key: InstrumentedAttribute[int], limit: int, before: int | None
+) -> Select[Row]:
+    older = true() if before is None else key < before
+    return query.where(older).order_by(key.desc()).limit(limit)
+
+
+def _copy(row: Table, record: type[Record]) -> Record:
+    """The row's columns by the record's field names, which are the same."""
+    return record(**{field.name: getattr(row, field.name) for field in fields(record)})
+
+
+def _job(row: JobTable) -> Job:
+    return _copy(row, Job)
+
+
+def _event(row: EventTable) -> Event:
+    return _copy(row, Event)
+
+
+def _genomic_data(row: GenomicDataTable) -> GenomicData:
+    return _copy(row, GenomicData)
+
+
+def _prs_score(row: PrsScoreTable) -> PrsScore:
+    return _copy(row, PrsScore)
+
+
+def _ready(score: PrsScore) -> PrsReady:
+    return PrsReady(
+        id=score.id,
+        genomic_data_id=score.genomic_data_id,
+        accession=score.accession,
+        disease_type=score.disease_type,
+        score=score.score,
+        score_reason=score.score_reason,
+        raw_sum=score.raw_sum,
+        coverage=score.coverage,
+        weight_coverage=score.weight_coverage,
+        job_id=score.job_id,
+        problem=score.problem,
+    )

@@ -1,0 +1,1 @@
+"""Polygenic scores: scoring files, matching, weighted sums, results."""

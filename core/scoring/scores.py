@@ -1,0 +1,229 @@
+"""Merge of shards: scores and the fate of every row of every scoring file.
+
+Partial sums are added in shard order, whatever order they arrive in, so the result does not depend
+on the number of workers. Result columns are the contract's.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from core.scoring.coverage import Coverage
+from core.scoring.matching import MATCH_TYPES, REASONS, Reason, Status
+from core.scoring.policy import Missing, ScoringPolicy
+from core.scoring.rows import ScoreRows, unjoinable_reason
+from core.scoring.scoring_file import ScoringFile
+from core.scoring.shard import MATCH_SCHEMA, STATUSES, ShardScores
+from core.scoring.weighted_sum import Sums
+
+
+class ScoreStatus(StrEnum):
+    """`below_min_overlap` is returned and marked, never dropped; the last two have no number."""
+
+    OK = "ok"
+    BELOW_MIN_OVERLAP = "below_min_overlap"
+    NO_VARIANTS_MATCHED = "no_variants_matched"
+    MISSING_CALL = "missing_call"
+
+
+SCORES_SCHEMA = pa.schema(
+    [
+        ("sample_id", pa.string()),
+        ("accession", pa.string()),
+        ("score_sum", pa.float64()),
+        ("denominator", pa.int64()),
+        ("score_average", pa.float64()),
+        ("allele_count", pa.int64()),
+        ("dosage_sum", pa.float64()),
+        ("n_matched", pa.int64()),
+        ("n_missing", pa.int64()),
+        ("coverage", pa.float64()),
+        ("weight_coverage", pa.float64()),
+        ("status", pa.string()),
+    ]
+)
+
+MATCHES_SCHEMA = pa.schema(
+    [
+        ("accession", pa.string()),
+        ("row_number", pa.int32()),
+        ("contig", pa.string()),
+        ("position", pa.int64()),
+        ("effect_allele", pa.string()),
+        ("other_allele", pa.string()),
+        ("effect_weight", pa.float64()),
+        ("variant_id", pa.string()),
+        ("matched_allele", pa.string()),
+        ("match_type", pa.string()),
+        ("status", pa.string()),
+        ("reason", pa.string()),
+    ]
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Merged:
+    """Sums over all shards, and the rows that met a record, one line per row of ScoreRows."""
+
+    sums: Sums
+    matches: pa.Table
+
+
+def merge(n_scores: int, n_samples: int, shards: Iterable[ShardScores]) -> Merged:
+    """Add the shards in the order given, which must be the order of the plan."""
+    total = Sums.zeros(n_scores, n_samples)
+    matches = [MATCH_SCHEMA.empty_table()]
+    for shard in shards:
+        total.add(shard.sums)
+        matches.append(shard.matches)
+    return Merged(total, _one_per_row(pa.concat_tables(matches)))
+
+
+def _one_per_row(matches: pa.Table) -> pa.Table:
+    """A row that several shards met keeps what became of it: matched, else excluded, else not."""
+    order = pc.sort_indices(matches, [("row", "ascending"), ("status", "ascending")])
+    ordered = matches.take(order)
+    row = ordered.column("row").to_numpy()
+    first = np.ones(len(row), bool)
+    first[1:] = row[1:] != row[:-1]
+    return ordered.filter(pa.array(first))
+
+
+def contested_rows(shards: Sequence[pa.Table]) -> dict[int, npt.NDArray[np.int64]]:
+    """Rows that fit an allele in several shards, by the index of each shard that must let them go.
+
+    `shards` are the MATCH_SCHEMA tables in plan order. The best match type keeps the row; among
+    equals, the first shard. Only unsorted files, overlapping files and repeated IDs come to this:
+    the records of one position lie in one shard.
+    """
+    held = [table.filter(pc.greater_equal(table.column("match_type"), 0)) for table in shards]
+    shard = np.repeat(np.arange(len(held)), [len(table) for table in held])
+    together = pa.concat_tables([MATCH_SCHEMA.empty_table(), *held])
+    row = together.column("row").to_numpy()
+    order = np.lexsort((shard, together.column("match_type").to_numpy(), row))
+    row, shard = row[order], shard[order]
+    loses = np.zeros(len(row), bool)
+    loses[1:] = row[1:] == row[:-1]
+    return {int(index): row[loses & (shard == index)] for index in np.unique(shard[loses])}
+
+
+def score_table(
+    samples: Sequence[str],
+    rows: ScoreRows,
+    merged: Merged,
+    coverage: Sequence[Coverage],
+    policy: ScoringPolicy,
+) -> pa.Table:
+    """SCORES_SCHEMA: for each score, one line per sample, in the order of files and samples."""
+    lines = [
+        _lines_of_score(k, accession, samples, merged.sums, coverage[k], policy)
+        for k, accession in enumerate(rows.accessions)
+    ]
+    return pa.concat_tables([SCORES_SCHEMA.empty_table(), *lines])
+
+
+def _lines_of_score(
+    k: int,
+    accession: str,
+    samples: Sequence[str],
+    sums: Sums,
+    coverage: Coverage,
+    policy: ScoringPolicy,
+) -> pa.Table:
+    status = _statuses(sums.n_missing[k], coverage, policy)
+    unscored = np.isin(status, [ScoreStatus.NO_VARIANTS_MATCHED, ScoreStatus.MISSING_CALL])
+    denominator = sums.denominator[k].astype(np.int64)
+    average = np.full(len(samples), np.nan)
+    np.divide(sums.score_sum[k], denominator, out=average, where=denominator > 0)
+    same = np.full(len(samples), 1)
+    columns = [
+        pa.array(samples, pa.string()),
+        pa.array([accession] * len(samples), pa.string()),
+        pa.array(sums.score_sum[k], mask=unscored),
+        pa.array(denominator),
+        pa.array(average, mask=unscored | (denominator == 0)),
+        pa.array(sums.allele_count[k].astype(np.int64)),
+        pa.array(sums.dosage_sum[k]),
+        pa.array(same * coverage.n_matched),
+        pa.array(sums.n_missing[k].astype(np.int64)),
+        pa.array(same * coverage.count),
+        pa.array(same * coverage.weight),
+        pa.array(status, pa.string()),
+    ]
+    return pa.Table.from_arrays(columns, schema=SCORES_SCHEMA)
+
+
+def _statuses(
+    n_missing: npt.NDArray[np.int32], coverage: Coverage, policy: ScoringPolicy
+) -> list[ScoreStatus]:
+    of_score = score_status(coverage, policy)
+    if of_score is ScoreStatus.NO_VARIANTS_MATCHED or policy.missing is not Missing.FAIL:
+        return [of_score] * len(n_missing)
+    return [ScoreStatus.MISSING_CALL if missing else of_score for missing in n_missing.tolist()]
+
+
+def score_status(coverage: Coverage, policy: ScoringPolicy) -> ScoreStatus:
+    """The status of a score before any sample is looked at."""
+    if coverage.n_matched == 0:
+        return ScoreStatus.NO_VARIANTS_MATCHED
+    if coverage.count < policy.min_overlap:
+        return ScoreStatus.BELOW_MIN_OVERLAP
+    return ScoreStatus.OK
+
+
+def match_table(
+    files: Sequence[ScoringFile], rows: ScoreRows, merged: Merged, policy: ScoringPolicy
+) -> pa.Table:
+    """MATCHES_SCHEMA: every row of every scoring file, in file order, with its status and reason."""
+    outcomes = _outcomes_by_score(rows, merged.matches)
+    lines = [
+        _lines_of_file(file, outcome, policy) for file, outcome in zip(files, outcomes, strict=True)
+    ]
+    return pa.concat_tables([MATCHES_SCHEMA.empty_table(), *lines])
+
+
+def _outcomes_by_score(rows: ScoreRows, matches: pa.Table) -> list[pa.Table]:
+    """Per score, the outcome of the rows that met a record, keyed by row number."""
+    row = matches.column("row").to_numpy()
+    named = matches.append_column("row_number", pa.array(rows.row_number[row]))
+    score = rows.score[row]
+    return [named.filter(pa.array(score == k)) for k in range(rows.n_scores)]
+
+
+def _lines_of_file(file: ScoringFile, outcome: pa.Table, policy: ScoringPolicy) -> pa.Table:
+    found = pc.index_in(
+        file.rows.column("row_number"), value_set=outcome.column("row_number").combine_chunks()
+    )
+    status = _words(outcome.column("status").take(found), STATUSES)
+    reason = _words(outcome.column("reason").take(found), REASONS)
+    unjoinable = unjoinable_reason(file.rows, policy.match_by)
+    absent = pc.if_else(pc.is_null(found), Reason.ABSENT_LOCUS, pa.scalar(None, pa.string()))
+    n_rows = len(file.rows)
+    columns = [
+        pa.array([file.accession] * n_rows, pa.string()),
+        *(file.rows.column(name) for name in MATCHES_SCHEMA.names[1:7]),
+        outcome.column("variant_id").take(found),
+        outcome.column("matched_allele").take(found),
+        _words(outcome.column("match_type").take(found), MATCH_TYPES),
+        pc.fill_null(status, Status.UNMATCHED),
+        pc.coalesce(reason, unjoinable, absent),
+    ]
+    return pa.Table.from_arrays(
+        [_cast(c, f) for c, f in zip(columns, MATCHES_SCHEMA, strict=True)], schema=MATCHES_SCHEMA
+    )
+
+
+def _cast(column: pa.Array | pa.ChunkedArray, like: pa.Field) -> pa.ChunkedArray:
+    chunked = column if isinstance(column, pa.ChunkedArray) else pa.chunked_array([column])
+    return chunked.cast(like.type)
+
+
+def _words(codes: pa.ChunkedArray, words: Sequence[str]) -> pa.ChunkedArray:
+    """Codes to words; null and -1 to null."""
+    known = pc.if_else(pc.less(codes, 0), pa.scalar(None, pa.int8()), codes)
+    return pa.chunked_array([pa.array(list(words), pa.string()).take(known.combine_chunks())])

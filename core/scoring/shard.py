@@ -1,0 +1,137 @@
+"""One shard's work: blocks in, partial sums and matches out. The same function runs inline and on Ray.
+
+Plan, one shard, merge: `ScorePlan` is made once from the scoring files and broadcast, `score_shard`
+is the work of one task and may run again anywhere, `core.scoring.scores` merges in shard order.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from core.genotypes.block import DosageBlock
+from core.scoring.matching import REASONS, BlockMatches, Reason, Status, match_block
+from core.scoring.terms import TermContext, add_block
+from core.scoring.weighted_sum import Sums
+
+MATCH_SCHEMA = pa.schema(
+    [
+        ("row", pa.int64()),
+        ("status", pa.int8()),
+        ("reason", pa.int8()),
+        ("match_type", pa.int8()),
+        ("variant_id", pa.string()),
+        ("matched_allele", pa.string()),
+    ]
+)
+"""Rows of ScoreRows that met a record. `status` indexes STATUSES, `reason` REASONS and `match_type`
+MATCH_TYPES, -1 where there is none; `variant_id` is contig:position:REF:ALT."""
+
+STATUSES: tuple[Status, ...] = tuple(Status)
+
+
+@dataclass(frozen=True, slots=True)
+class ScorePlan:
+    """What every shard of a run is scored with. `settled` lists rows of ScoreRows that another shard
+    holds the better record of: this shard leaves them alone."""
+
+    context: TermContext
+    n_samples: int
+    settled: npt.NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
+
+    def without(self, rows: npt.NDArray[np.int64]) -> "ScorePlan":
+        return replace(self, settled=np.union1d(self.settled, rows))
+
+
+@dataclass(frozen=True, slots=True)
+class ShardScores:
+    """Partial sums of one shard, and a MATCH_SCHEMA table of the rows that it met."""
+
+    sums: Sums
+    matches: pa.Table
+
+
+def score_shard(plan: ScorePlan, blocks: Iterable[DosageBlock]) -> ShardScores:
+    """Partial sums over the blocks of one shard, added in file order."""
+    rows, policy = plan.context.rows, plan.context.policy
+    sums = Sums.zeros(rows.n_scores, plan.n_samples)
+    met: list[pa.RecordBatch] = []
+    for block in blocks:
+        matches = _unsettled(match_block(rows, block, policy), plan.settled)
+        sex_unknown = add_block(plan.context, block, matches, sums)
+        met.append(_match_batch(block, matches, sex_unknown))
+    return ShardScores(sums, pa.Table.from_batches(met, MATCH_SCHEMA))
+
+
+def _unsettled(matches: BlockMatches, settled: npt.NDArray[np.int64]) -> BlockMatches:
+    if not len(settled):
+        return matches
+    open_ = ~np.isin(matches.row, settled)
+    return BlockMatches(*(getattr(matches, name)[open_] for name in matches.__slots__))
+
+
+def _match_batch(
+    block: DosageBlock, matches: BlockMatches, sex_unknown: npt.NDArray[np.bool_]
+) -> pa.RecordBatch:
+    mismatch = matches.match_type < 0
+    status = np.where(matches.matched, STATUSES.index(Status.MATCHED), 0)
+    status[~matches.matched] = STATUSES.index(Status.EXCLUDED)
+    status[mismatch] = STATUSES.index(Status.UNMATCHED)
+    reason = np.where(sex_unknown, REASONS.index(Reason.SEX_UNKNOWN), matches.reason)
+    variant, nothing = pa.array(matches.variant), pa.scalar(None, pa.string())
+    site = {name: block.column(name).take(variant) for name in ("contig", "position", "ref", "alt")}
+    site["position"] = site["position"].cast(pa.string())
+    allele = pc.if_else(pa.array(matches.effect_is_ref), site["ref"], site["alt"])
+    return pa.RecordBatch.from_arrays(
+        [
+            pa.array(matches.row),
+            pa.array(status.astype(np.int8)),
+            pa.array(reason.astype(np.int8)),
+            pa.array(matches.match_type),
+            pc.if_else(
+                pa.array(mismatch), nothing, pc.binary_join_element_wise(*site.values(), ":")
+            ),
+            pc.if_else(pa.array(mismatch), nothing, allele),
+        ],
+        schema=MATCH_SCHEMA,
+    )
+
+
+PARTIAL_SCHEMA = pa.schema(
+    [
+        *((name, pa.large_binary()) for name in Sums.__slots__),
+        ("n_scores", pa.int32()),
+        ("matches", pa.large_binary()),
+    ]
+)
+
+
+def to_partial(scores: ShardScores) -> pa.Table:
+    """One row of PARTIAL_SCHEMA: what leaves a task and what a resumed run reads back."""
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, MATCH_SCHEMA) as writer:
+        writer.write_table(scores.matches)
+    arrays = {name: getattr(scores.sums, name) for name in Sums.__slots__}
+    row = {name: [array.tobytes()] for name, array in arrays.items()}
+    row |= {"n_scores": [len(scores.sums.score_sum)], "matches": [sink.getvalue().to_pybytes()]}
+    return pa.table(row, schema=PARTIAL_SCHEMA)
+
+
+def from_partial(partial: pa.Table) -> ShardScores:
+    """The inverse of `to_partial`; the arrays are read-only."""
+    row = {name: partial.column(name)[0] for name in (*Sums.__slots__, "n_scores")}
+    n_scores = row["n_scores"].as_py()
+    dtypes = (np.float64, np.float64, np.int32, np.int32, np.int32)
+    arrays = [
+        np.frombuffer(row[name].as_buffer(), dtype).reshape(n_scores, -1)
+        for name, dtype in zip(Sums.__slots__, dtypes, strict=True)
+    ]
+    return ShardScores(Sums(*arrays), matches_of(partial))
+
+
+def matches_of(partial: pa.Table) -> pa.Table:
+    """The MATCH_SCHEMA table of a partial; its other columns need not be loaded."""
+    return pa.ipc.open_stream(partial.column("matches")[0].as_buffer()).read_all()

@@ -1,0 +1,164 @@
+"""Every setting of CuraGenie, validated once, read by entry points only.
+
+Names come from the outside contract: `DATABASE_URL`, `REDIS_URL`, `AWS_*`, `S3_BUCKET_NAME`,
+`SECRET_KEY`, `DEBUG` and `CORS_ORIGINS` keep theirs, everything of ours is `CURAGENIE_*`. The
+environment wins over a `.env` file in the working directory. Without any of them the embedded
+stack runs: SQLite and local disk under `data_dir`, one address on loopback.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from core.errors import SettingsError, Where
+from core.storage.byte_ranges import S3Access
+from core.storage.objects import ObjectsLocation
+
+MIB = 1024 * 1024
+GIB = 1024 * MIB
+CONFIGS = Path(__file__).resolve().parents[1] / "configs"
+
+
+def _default_database_url(data: dict[str, Any]) -> str:
+    return f"sqlite:///{data['data_dir']}/curagenie.db" if "data_dir" in data else ""
+
+
+def _default_scoring_files_dir(data: dict[str, Any]) -> Path:
+    return data.get("data_dir", Path()) / "scoring_files"
+
+
+def _ours(name: str) -> AliasChoices:
+    return AliasChoices(f"CURAGENIE_{name}")
+
+
+class Settings(BaseSettings):
+    """One validated value per setting; tests build it by field name: `Settings(data_dir=...)`."""
+
+    model_config = SettingsConfigDict(
+        env_file=".env",
+        extra="ignore",
+        frozen=True,
+        populate_by_name=True,
+        hide_input_in_errors=True,
+    )
+
+    data_dir: Path = Field(Path(".curagenie"), validation_alias=_ours("DATA_DIR"))
+    config_dir: Path = Field(CONFIGS, validation_alias=_ours("CONFIG_DIR"))
+
+    database_url: str = Field(
+        default_factory=_default_database_url, validation_alias="DATABASE_URL", repr=False
+    )
+    redis_url: str | None = Field(None, validation_alias="REDIS_URL", repr=False)
+
+    s3_bucket_name: str | None = Field(None, validation_alias="S3_BUCKET_NAME")
+    aws_access_key_id: str | None = Field(None, validation_alias="AWS_ACCESS_KEY_ID")
+    aws_secret_access_key: SecretStr | None = Field(None, validation_alias="AWS_SECRET_ACCESS_KEY")
+    aws_endpoint_url: str | None = Field(None, validation_alias="AWS_ENDPOINT_URL")
+    aws_region: str | None = Field(
+        None, validation_alias=AliasChoices("AWS_REGION", "AWS_DEFAULT_REGION")
+    )
+
+    secret_key: SecretStr | None = Field(None, validation_alias="SECRET_KEY")
+    debug: bool = Field(default=False, validation_alias="DEBUG")
+    cors_origins: Annotated[tuple[str, ...], NoDecode] = Field((), validation_alias="CORS_ORIGINS")
+
+    host: str = Field("127.0.0.1", validation_alias=_ours("HOST"))
+    port: int = Field(8000, ge=1, le=65535, validation_alias=_ours("PORT"))
+    api_replicas: int = Field(1, ge=1, validation_alias=_ours("API_REPLICAS"))
+    live_replicas: int = Field(1, ge=1, validation_alias=_ours("LIVE_REPLICAS"))
+    num_cpus: int | None = Field(None, ge=1, validation_alias=_ours("NUM_CPUS"))
+    ray_address: str | None = Field(None, validation_alias="RAY_ADDRESS")
+
+    scoring_files_dir: Path = Field(
+        default_factory=_default_scoring_files_dir, validation_alias=_ours("SCORING_FILES_DIR")
+    )
+    shard_bytes: int = Field(32 * MIB, ge=64 * 1024, validation_alias=_ours("SHARD_BYTES"))
+    max_upload_bytes: int = Field(64 * GIB, ge=1, validation_alias=_ours("MAX_UPLOAD_BYTES"))
+
+    progress_hz: float = Field(4.0, gt=0, le=100, validation_alias=_ours("PROGRESS_HZ"))
+    lease_seconds: float = Field(30.0, gt=0, validation_alias=_ours("LEASE_SECONDS"))
+    heartbeat_seconds: float = Field(10.0, gt=0, validation_alias=_ours("HEARTBEAT_SECONDS"))
+    poll_seconds: float = Field(1.0, gt=0, validation_alias=_ours("POLL_SECONDS"))
+
+    @field_validator("data_dir", "config_dir", "scoring_files_dir", mode="after")
+    @classmethod
+    def _absolute(cls, path: Path) -> Path:
+        return path.expanduser().resolve()
+
+    @field_validator("cors_origins", mode="before")
+    @classmethod
+    def _split_commas(cls, origins: object) -> object:
+        if isinstance(origins, str):
+            return tuple(part.strip() for part in origins.split(",") if part.strip())
+        return origins
+
+    @field_validator("database_url", mode="after")
+    @classmethod
+    def _known_database(cls, url: str) -> str:
+        if url.partition("://")[0].partition("+")[0] not in {"sqlite", "postgresql", "postgres"}:
+            raise ValueError("give a sqlite:///file or a postgresql://user:password@host/name URL")
+        return url
+
+    @field_validator("heartbeat_seconds", mode="after")
+    @classmethod
+    def _shorter_than_the_lease(cls, seconds: float, info: Any) -> float:
+        if seconds >= info.data.get("lease_seconds", float("inf")):
+            raise ValueError("heartbeats must come more often than CURAGENIE_LEASE_SECONDS")
+        return seconds
+
+    @property
+    def objects_dir(self) -> Path:
+        """Where stored objects live when no bucket is set."""
+        return self.data_dir / "objects"
+
+    @property
+    def s3_access(self) -> S3Access | None:
+        """How to reach S3; None leaves it to boto3's own chain (profiles, instance roles)."""
+        secret = self.aws_secret_access_key
+        given = (self.aws_endpoint_url, self.aws_access_key_id, secret, self.aws_region)
+        if all(value is None for value in given):
+            return None
+        return S3Access(
+            endpoint_url=self.aws_endpoint_url,
+            access_key_id=self.aws_access_key_id,
+            secret_access_key=secret.get_secret_value() if secret is not None else None,
+            region=self.aws_region,
+        )
+
+    @property
+    def objects_location(self) -> ObjectsLocation:
+        """The bucket where one is set, else `objects_dir`; `open_objects` takes it."""
+        return ObjectsLocation(root=self.objects_dir, bucket=self.s3_bucket_name, s3=self.s3_access)
+
+
+def load_settings(**values: Any) -> Settings:
+    """The settings of this process; `values` (by field name) win over the environment.
+
+    Raises SettingsError that names the variable and never repeats its value.
+    """
+    try:
+        return Settings(**values)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        name = _variable(first["loc"])
+        raise SettingsError(
+            f"{first['msg'].removeprefix('Value error, ')}.",
+            where=Where(file="environment or .env", field=name),
+            fix=f"Correct {name}, or remove it to use the default.",
+        ) from error
+
+
+def _variable(location: tuple[int | str, ...]) -> str:
+    """pydantic names a bad value by field or by alias; people set the environment variable."""
+    name = str(location[0]) if location else "a setting"
+    field = Settings.model_fields.get(name)
+    if field is None:
+        return name
+    alias = field.validation_alias
+    choices: Mapping[type, str] = {}
+    if isinstance(alias, AliasChoices):
+        return str(alias.choices[0])
+    return str(alias) if alias is not None else choices.get(str, name)

@@ -1,0 +1,1 @@
+"""Bytes by URI: local disk and S3."""

@@ -1,0 +1,255 @@
+"""One attempt at one job: heartbeat, body, and its end in one transaction.
+
+An attempt ends in COMPLETE together with its results, in EXECUTOR_ERROR where the user's data or
+request is wrong, back in QUEUED where the infrastructure failed, and in SYSTEM_ERROR where that
+happened too often or nobody foresaw the error. An attempt that lost its lease changes nothing.
+"""
+
+import logging
+import random
+import threading
+from collections.abc import Callable, Generator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from ray.exceptions import RayError, RayTaskError
+
+from core.errors import CuraGenieError, InfrastructureError, UserError
+from core.events import Event, Progress
+from core.job import Job, JobKind, JobState, Problem, RetryPolicy
+from core.records.repositories import LeaseLostError, UnitOfWork
+from core.records.session import Database, open_database
+from core.scoring.library import ScoringFileLibrary
+from core.storage.byte_ranges import S3Access
+from core.storage.objects import ObjectsLocation, ObjectStore, open_objects
+from jobs.run_shards import Executor
+from jobs.status import publish_events, publish_progress
+
+logger = logging.getLogger(__name__)
+
+SNAPSHOTS_PER_ATTEMPT = 1_000_000  # keeps the snapshots of a retried job growing
+
+
+@dataclass(frozen=True, slots=True)
+class JobEnvironment:
+    """What a job needs from the settings; travels to whichever process runs it."""
+
+    database_url: str = field(repr=False)
+    objects: ObjectsLocation
+    scoring_files_dir: Path
+    shard_bytes: int
+    lease_seconds: float = 30.0
+    heartbeat_seconds: float = 10.0
+    retry: RetryPolicy = RetryPolicy()
+    executor: Executor = Executor.RAY
+
+
+@dataclass(frozen=True, slots=True)
+class JobContext:
+    """What a job's body works with; `on_progress(done, total)` raises LeaseLostError when the
+    attempt is over."""
+
+    database: Database
+    objects: ObjectStore
+    scoring_files: ScoringFileLibrary
+    s3: S3Access | None
+    shard_bytes: int
+    executor: Executor
+    on_progress: Callable[[int, int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class JobBody:
+    """What a kind of job does.
+
+    `run` does the work and returns what to write in the completing transaction; `fail` writes the
+    end of a job that will not be tried again; `clean_up` removes stored objects after an attempt
+    that left the job in the given state, and may run more than once.
+    """
+
+    run: Callable[[Job, JobContext], Callable[[UnitOfWork], None]]
+    fail: Callable[[UnitOfWork, Job, Problem], None]
+    clean_up: Callable[[Job, JobState, Database, ObjectStore], None]
+
+
+Bodies = Mapping[JobKind, JobBody]
+
+
+def run_attempt(job: Job, environment: JobEnvironment, body: JobBody) -> None:
+    """Runs `job` (leased, INITIALIZING) to the end of this attempt.
+
+    Raises only where the database cannot even be told how it ended; the lease then expires.
+    """
+    database = open_database(environment.database_url)
+    try:
+        _run(job, environment, body, database)
+    except LeaseLostError:
+        logger.warning("attempt %d of job %d lost its lease", job.attempt, job.id)
+        clean_up(job, job.state, body, database, environment)
+    except Exception as error:
+        # whatever it is, the job must end; settle() logs what nobody foresaw
+        end_attempt(job, error, environment, body, database)
+    finally:
+        database.close()
+
+
+def _run(job: Job, environment: JobEnvironment, body: JobBody, database: Database) -> None:
+    with database.transaction() as tx:
+        job = tx.jobs.advance(job, JobState.RUNNING)
+    publish_events(tx.recorded)
+    with _Heartbeat.beating(database, job, environment) as heartbeat:
+        write_results = body.run(job, _context(database, environment, heartbeat))
+    with database.transaction() as tx:
+        heartbeat.beat(tx)
+        write_results(tx)
+        tx.jobs.advance(job, JobState.COMPLETE)
+    publish_events(tx.recorded)
+
+
+def end_attempt(
+    job: Job,
+    error: BaseException,
+    environment: JobEnvironment,
+    body: JobBody,
+    database: Database,
+) -> None:
+    """Settles a failed attempt, tells it, and removes what it stored."""
+    try:
+        with database.transaction() as tx:
+            state = settle(tx, job, error, environment.retry, body)
+    except LeaseLostError:
+        logger.warning("attempt %d of job %d was settled by another", job.attempt, job.id)
+        return
+    publish_events(tx.recorded)
+    clean_up(job, state, body, database, environment)
+
+
+def settle(
+    tx: UnitOfWork, job: Job, error: BaseException, retry: RetryPolicy, body: JobBody
+) -> JobState:
+    """Writes how `error` ends `job`'s attempt: queued again, or failed for good.
+
+    Raises LeaseLostError where the job has gone on without this attempt.
+    """
+    current = tx.jobs.get(job.id, user_id=None)
+    if current.attempt != job.attempt:
+        raise LeaseLostError(f"Attempt {job.attempt} of job {job.id} is over.")
+    error = classified(error, job)
+    problem = problem_of(error)
+    if retry.allows(error, attempt=job.attempt):
+        # no secret depends on the jitter
+        delay = retry.delay_seconds(job.attempt, rng=random.Random())
+        return tx.jobs.requeue(current, delay_seconds=delay, problem=problem.as_dict()).state
+    if isinstance(error, InfrastructureError):
+        problem = replace(problem, fix=f"It was tried {job.attempt} times; the log has the cause.")
+    body.fail(tx, current, problem)
+    state = JobState.EXECUTOR_ERROR if isinstance(error, UserError) else JobState.SYSTEM_ERROR
+    return tx.jobs.advance(current, state, problem=problem.as_dict()).state
+
+
+def classified(error: BaseException, job: Job) -> BaseException:
+    """The error that counts: Ray's wrapper taken off, the machine's failures named as such."""
+    while isinstance(error, RayTaskError) and error.cause is not None:
+        error = error.cause
+    if isinstance(error, CuraGenieError):
+        log = logger.info if isinstance(error, UserError) else logger.warning
+        log("attempt %d of job %d: %s", job.attempt, job.id, error)
+        return error
+    logger.error("attempt %d of job %d", job.attempt, job.id, exc_info=error)
+    if isinstance(error, (RayError, OSError, MemoryError)):
+        return InfrastructureError(
+            f"A worker or its machine failed ({type(error).__name__}).",
+            fix="The job is tried again by itself; the log has the cause.",
+        )
+    return error
+
+
+def problem_of(error: BaseException) -> Problem:
+    """What users may read; the traceback of an unforeseen error stays in the log."""
+    if isinstance(error, CuraGenieError):
+        return Problem.of(error)
+    return Problem(
+        code="internal_error",
+        detail="CuraGenie failed in a way that nobody foresaw.",
+        fix="Report it with the job's number; the log has the cause.",
+    )
+
+
+def clean_up(
+    job: Job,
+    state: JobState,
+    body: JobBody,
+    database: Database,
+    environment: JobEnvironment,
+) -> None:
+    """Removes an attempt's stored objects; the job's end is already written and stands."""
+    try:
+        body.clean_up(job, state, database, open_objects(environment.objects))
+    except CuraGenieError:
+        logger.exception("objects of attempt %d of job %d stay", job.attempt, job.id)
+
+
+def _context(
+    database: Database, environment: JobEnvironment, heartbeat: "_Heartbeat"
+) -> JobContext:
+    return JobContext(
+        database=database,
+        objects=open_objects(environment.objects),
+        scoring_files=ScoringFileLibrary(environment.scoring_files_dir),
+        s3=environment.objects.s3,
+        shard_bytes=environment.shard_bytes,
+        executor=environment.executor,
+        on_progress=heartbeat.on_progress,
+    )
+
+
+class _Heartbeat:
+    """Renews a lease from a thread of its own, however long one call of the body takes."""
+
+    def __init__(self, database: Database, job: Job, environment: JobEnvironment) -> None:
+        self._database = database
+        self._job = job
+        self._lease_seconds = environment.lease_seconds
+        self._interval_seconds = environment.heartbeat_seconds
+        self._ended = threading.Event()
+        self._lost: LeaseLostError | None = None
+        self._progress: tuple[int | None, int | None] = (None, None)
+        self._snapshot = job.attempt * SNAPSHOTS_PER_ATTEMPT
+
+    @classmethod
+    @contextmanager
+    def beating(
+        cls, database: Database, job: Job, environment: JobEnvironment
+    ) -> Generator["_Heartbeat"]:
+        heartbeat = cls(database, job, environment)
+        thread = threading.Thread(target=heartbeat._beat_until_ended, name=f"job-{job.id}")
+        thread.start()
+        try:
+            yield heartbeat
+        finally:
+            heartbeat._ended.set()
+            thread.join()
+
+    def on_progress(self, done: int, total: int) -> None:
+        if self._lost is not None:
+            raise self._lost
+        self._progress = (done, total)
+        self._snapshot += 1
+        progress = Progress(job_id=self._job.id, done=done, total=total, snapshot=self._snapshot)
+        publish_progress(self._job.user_id, progress)
+
+    def beat(self, tx: UnitOfWork) -> None:
+        done, total = self._progress
+        tx.jobs.heartbeat(self._job, seconds=self._lease_seconds, done=done, total=total)
+
+    def _beat_until_ended(self) -> None:
+        while not self._ended.wait(self._interval_seconds):
+            try:
+                with self._database.transaction() as tx:
+                    self.beat(tx)
+            except LeaseLostError as error:
+                self._lost = error
+                return
+            except InfrastructureError:
+                logger.warning("a heartbeat of job %d failed", self._job.id, exc_info=True)

@@ -1,0 +1,186 @@
+"""The job that scores one genomic data record with one or more scoring files.
+
+Results of all samples go to the object store under the attempt's own prefix; a PrsScore row per
+accession points there. A scoring file that cannot be used fails its own row and no other.
+"""
+
+import json
+import math
+import tempfile
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from core.errors import ConflictError
+from core.genome_build import GenomeBuild
+from core.job import Job, JobState, Problem
+from core.records.records import GenomicData, RecordStatus, ScoreResult
+from core.records.repositories import UnitOfWork
+from core.records.session import Database
+from core.scoring.results import MATCHES, SCORES, SUMMARY
+from core.storage.objects import ObjectStore, delete_folder, put_file
+from jobs.attempt import JobBody, JobContext
+from jobs.file_names import known_as, speaking_of
+from jobs.score_cohort import score_cohort
+from jobs.scoring_inputs import CohortScoring
+
+RESULTS = (SCORES, MATCHES, SUMMARY)
+
+
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """What to score: paths of scoring files by accession, and the stored genotypes."""
+
+    data: GenomicData
+    uri: str
+    paths: Mapping[str, Path]
+
+    @property
+    def names(self) -> dict[str, str]:
+        """Our paths and what users call them."""
+        files = {str(path): path.name for path in self.paths.values()}
+        return known_as(self.uri, self.data.filename) | files
+
+
+def run(job: Job, context: JobContext) -> Callable[[UnitOfWork], None]:
+    """Scores, stores the three result files, and returns how to fill the PrsScore rows.
+
+    Raises ConflictError where the genomic data is not ready, ScoringFileNotInstalledError,
+    and whatever makes every score impossible.
+    """
+    work = _work(job, context)
+    with tempfile.TemporaryDirectory(prefix=f"curagenie-job-{job.id}-") as folder:
+        output = Path(folder)
+        with speaking_of(work.names):
+            summary: dict[str, Any] = score_cohort(
+                CohortScoring(
+                    genotypes=(work.uri,),
+                    scoring_files=tuple(work.paths.values()),
+                    output=output,
+                    shard_bytes=context.shard_bytes,
+                    s3=context.s3,
+                ),
+                executor=context.executor,
+                on_progress=context.on_progress,
+            )
+        summary = in_user_words(summary, work.names)
+        (output / SUMMARY).write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
+        sums = _sums_of_one_sample(output / SCORES, summary["n_samples"])
+        prefix = _prefix(job)
+        for name in RESULTS:
+            put_file(context.objects, f"{prefix}/{name}", output / name)
+    results = [_result(accession, work, summary, sums, prefix) for accession in work.paths]
+    return lambda tx: _write(tx, job, results)
+
+
+def fail(tx: UnitOfWork, job: Job, problem: Problem) -> None:
+    for score in tx.prs_scores.of_job(job.id):
+        tx.prs_scores.fail(score.id, problem.as_dict())
+
+
+def clean_up(job: Job, state: JobState, database: Database, objects: ObjectStore) -> None:  # noqa: ARG001 - JobBody's shape
+    """Results of an attempt that did not complete belong to nobody."""
+    delete_folder(objects, _prefix(job))
+
+
+BODY = JobBody(run=run, fail=fail, clean_up=clean_up)
+
+
+def _prefix(job: Job) -> str:
+    return f"prs_scores/job-{job.id}/attempt-{job.attempt}"
+
+
+def _work(job: Job, context: JobContext) -> _Work:
+    with context.database.reading() as tx:
+        data = tx.genomic_data.get(job.params["genomic_data_id"], user_id=job.user_id)
+    if data.status is not RecordStatus.COMPLETED:
+        raise ConflictError(
+            f"Genomic data {data.id} is {data.status}.",
+            fix="Calculate scores of genomic data whose status is completed.",
+        )
+    named: str | None = (data.metadata_json or {}).get("build")
+    build = GenomeBuild(named) if named is not None else None
+    paths = {
+        accession: context.scoring_files.path_of(accession, build=build)
+        for accession in job.params["accessions"]
+    }
+    return _Work(data, context.objects.uri_of(data.file_url), paths)
+
+
+def in_user_words(value: Any, names: Mapping[str, str]) -> Any:
+    """`value` (JSON) with our paths replaced, where they stand as keys and as values."""
+    if isinstance(value, str):
+        return names.get(value, str(value))
+    if isinstance(value, Mapping):
+        return {names.get(key, key): in_user_words(item, names) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [in_user_words(item, names) for item in value]
+    return value
+
+
+def _sums_of_one_sample(scores: Path, n_samples: int) -> dict[str, float | None]:
+    """accession -> score_sum where the file has one sample; nothing for cohorts."""
+    if n_samples != 1:
+        return {}
+    table = pq.read_table(scores, columns=["accession", "score_sum"])
+    accessions = pc.cast(table.column("accession"), "string").to_pylist()
+    return dict(zip(accessions, map(_finite, table.column("score_sum").to_pylist()), strict=True))
+
+
+def _finite(number: float | None) -> float | None:
+    """JSON and the contract know no NaN."""
+    return number if number is not None and math.isfinite(number) else None
+
+
+def _result(
+    accession: str,
+    work: _Work,
+    summary: Mapping[str, Any],
+    sums: Mapping[str, float | None],
+    prefix: str,
+) -> ScoreResult:
+    report: Mapping[str, Any] | None = summary["scores"].get(accession)
+    problem = None
+    if report is None:
+        report, problem = {}, _refusal(accession, work.paths[accession], summary).as_dict()
+    return ScoreResult(
+        accession=accession,
+        raw_sum=sums.get(accession),
+        n_samples=summary["n_samples"],
+        coverage=_finite(report.get("coverage")),
+        weight_coverage=_finite(report.get("weight_coverage")),
+        result_url=prefix,
+        report=report,
+        problem=problem,
+    )
+
+
+def _refusal(accession: str, path: Path, summary: Mapping[str, Any]) -> Problem:
+    """Why a scoring file gave no score while others did."""
+    refused: Mapping[str, Any] | None = summary["refused_scoring_files"].get(path.name)
+    if refused is None:
+        return Problem(
+            code="invalid_scoring_file",
+            detail=f"The scoring file installed as {accession} names another accession.",
+            file=path.name,
+            fix="Install it under the accession (pgs_id) of its own header.",
+        )
+    return Problem(
+        code=refused["code"],
+        detail=refused["what"],
+        file=path.name,
+        line=refused.get("line"),
+        field=refused.get("field"),
+        fix=refused.get("fix"),
+    )
+
+
+def _write(tx: UnitOfWork, job: Job, results: list[ScoreResult]) -> None:
+    """Fills the rows that this job still owns; a newer job of the same accession has the others."""
+    by_accession = {result.accession: result for result in results}
+    for score in tx.prs_scores.of_job(job.id):
+        tx.prs_scores.finish(score.id, by_accession[score.accession])

@@ -1,0 +1,139 @@
+"""The dispatcher: leases queued jobs, runs each attempt in a Ray task, picks up the lost ones.
+
+The job table is the truth and this actor only its reader: a wake-up makes it look at once, and
+without one it looks every `poll_seconds`. After a restart it finds what was queued, and what was
+running once the lease of the dead worker has expired.
+"""
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from uuid import uuid4
+
+import ray
+from ray.actor import ActorProxy
+from ray.exceptions import RayError
+
+from core.errors import InfrastructureError
+from core.job import Job, JobState, Queue
+from core.records.session import open_database
+from jobs.attempt import Bodies, JobEnvironment, clean_up, end_attempt, run_attempt, settle
+from jobs.catalogue import BODIES
+from jobs.status import NAMESPACE, publish_events
+from jobs.submit import DISPATCHER_NAME
+
+logger = logging.getLogger(__name__)
+
+
+class Dispatcher:
+    """An async actor; its blocking database work happens in threads."""
+
+    async def __init__(
+        self,
+        environment: JobEnvironment,
+        limits: Mapping[Queue, int],
+        bodies: Bodies,
+        poll_seconds: float,
+    ) -> None:
+        self._environment = environment
+        self._limits = limits
+        self._bodies = bodies
+        self._poll_seconds = poll_seconds
+        self._owner = f"dispatcher-{uuid4().hex}"
+        self._database = open_database(environment.database_url)
+        self._running: dict[Queue, set[asyncio.Task[None]]] = {queue: set() for queue in limits}
+        self._woken = asyncio.Event()
+        # no CPU of its own: it waits for the shards, which need all of them
+        self._run_attempt = ray.remote(run_attempt).options(num_cpus=0, max_retries=0)
+        self._dispatching = asyncio.create_task(self._dispatch_forever())
+
+    async def wake(self) -> None:
+        """There may be work; waiting for the answer is not needed."""
+        self._woken.set()
+
+    async def _dispatch_forever(self) -> None:
+        while True:
+            self._woken.clear()
+            try:
+                await self._dispatch()
+            except InfrastructureError:
+                logger.warning("cannot dispatch now", exc_info=True)
+            except Exception:
+                # one job that cannot be read must not stop every other one
+                logger.exception("dispatching failed")
+            try:
+                await asyncio.wait_for(self._woken.wait(), self._poll_seconds)
+            except TimeoutError:
+                continue
+
+    async def _dispatch(self) -> None:
+        await asyncio.to_thread(self._take_back_expired)
+        for queue, limit in self._limits.items():
+            while len(self._running[queue]) < limit:
+                job = await asyncio.to_thread(self._lease, queue)
+                if job is None:
+                    break
+                self._start(job)
+
+    def _lease(self, queue: Queue) -> Job | None:
+        with self._database.transaction() as tx:
+            job = tx.jobs.lease(queue, owner=self._owner, seconds=self._environment.lease_seconds)
+        publish_events(tx.recorded)
+        return job
+
+    def _start(self, job: Job) -> None:
+        task = asyncio.create_task(self._supervise(job))
+        self._running[job.queue].add(task)
+        task.add_done_callback(lambda done: self._ended(job, done))
+
+    def _ended(self, job: Job, task: "asyncio.Task[None]") -> None:
+        self._running[job.queue].discard(task)
+        self._woken.set()
+        if (error := task.exception()) is not None:
+            # the lease expires, and _take_back_expired settles the job then
+            logger.error("job %d is left to its lease", job.id, exc_info=error)
+
+    async def _supervise(self, job: Job) -> None:
+        """The attempt settles itself; this is for those whose process cannot."""
+        body = self._bodies[job.kind]
+        try:
+            await self._run_attempt.remote(job, self._environment, body)
+        except RayError as error:
+            await asyncio.to_thread(
+                end_attempt, job, error, self._environment, body, self._database
+            )
+
+    def _take_back_expired(self) -> None:
+        taken: list[tuple[Job, JobState]] = []
+        with self._database.transaction() as tx:
+            for job in tx.jobs.expired():
+                error = InfrastructureError(
+                    "The worker of this job was lost.", fix="The job is tried again by itself."
+                )
+                body = self._bodies[job.kind]
+                taken.append((job, settle(tx, job, error, self._environment.retry, body)))
+        publish_events(tx.recorded)
+        for job, state in taken:
+            clean_up(job, state, self._bodies[job.kind], self._database, self._environment)
+
+
+def start_dispatcher(
+    environment: JobEnvironment,
+    limits: Mapping[Queue, int],
+    *,
+    poll_seconds: float = 1.0,
+    bodies: Bodies = BODIES,
+) -> "ActorProxy[Dispatcher]":
+    """The cluster's one dispatcher, made where it does not exist yet."""
+    return (
+        ray.remote(Dispatcher)
+        .options(
+            name=DISPATCHER_NAME,
+            namespace=NAMESPACE,
+            lifetime="detached",
+            get_if_exists=True,
+            num_cpus=0,
+            max_restarts=-1,
+        )
+        .remote(environment, limits, bodies, poll_seconds)
+    )

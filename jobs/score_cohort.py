@@ -1,0 +1,375 @@
+"""Score a cohort: genotypes and scoring files in; scores.parquet, matches.parquet, summary.json out.
+
+The same command runs in this process, on a local Ray, on a cluster (RAY_ADDRESS), and as the
+entrypoint of `ray job submit --working-dir . -- python -m jobs.score_cohort …`.
+"""
+
+import argparse
+import platform
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from importlib.metadata import version
+from pathlib import Path
+from time import perf_counter
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from core.errors import CuraGenieError, GenomeBuildError, UserError
+from core.genome_build import GenomeBuild, is_par
+from core.genotypes import sex as ploidy
+from core.genotypes.calls import GenotypeField, HalfCall
+from core.genotypes.vcf import Shard, ShardReader, Wanted, plan_shards
+from core.samples import sexes_of
+from core.scoring.coverage import Coverage, coverage_of
+from core.scoring.policy import Compat, MatchBy, Missing, Par
+from core.scoring.results import write_results
+from core.scoring.rows import ScoreRows, join_rows
+from core.scoring.scores import (
+    Merged,
+    contested_rows,
+    match_table,
+    merge,
+    score_status,
+    score_table,
+)
+from core.scoring.shard import ScorePlan, from_partial, matches_of, score_shard, to_partial
+from core.scoring.terms import TermContext
+from core.settings import Settings, load_settings
+from core.storage.byte_ranges import S3Access
+from jobs.partials import Partials, content_key
+from jobs.run_shards import Executor, choose_executor, run_shards
+from jobs.scoring_inputs import CohortScoring, Inputs, open_inputs
+
+OnProgress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreShard:
+    """The work of one task: read a shard, score it, return one row of partial sums.
+
+    `contested` maps a shard's index to the rows that another shard holds the better record of.
+    """
+
+    plan: ScorePlan
+    wanted: Wanted
+    genotype_field: GenotypeField
+    s3: S3Access | None
+    contested: Mapping[int, npt.NDArray[np.int64]] = field(default_factory=dict)
+
+    def __call__(self, shard: Shard) -> pa.Table:
+        reader = ShardReader(
+            shard,
+            field=self.genotype_field,
+            half_call=self.plan.context.policy.half_call,
+            wanted=self.wanted,
+            s3=self.s3,
+        )
+        plan = self.plan.without(self.contested.get(shard.index, np.empty(0, np.int64)))
+        partial = to_partial(score_shard(plan, reader))
+        return partial.append_column("n_records", pa.array([reader.n_records], pa.int64()))
+
+
+@dataclass(frozen=True, slots=True)
+class CountXPloidy:
+    """Shard work of the pass that infers sex."""
+
+    n_samples: int
+    build: GenomeBuild | None
+    half_call: HalfCall
+    s3: S3Access | None
+
+    def __call__(self, shard: Shard) -> pa.Table:
+        wanted = Wanted(positions={}, ids=frozenset(), whole_contigs=frozenset({"X"}))
+        reader = ShardReader(
+            shard, field=GenotypeField.GT, half_call=self.half_call, wanted=wanted, s3=self.s3
+        )
+        return ploidy.to_table(ploidy.count_x_ploidy(reader, self.n_samples, self.build))
+
+
+def score_cohort(
+    request: CohortScoring, *, executor: Executor, on_progress: OnProgress
+) -> dict[str, object]:
+    """Run `request`; returns the content of summary.json.
+
+    `on_progress(done, total)` counts shards. A scoring file that cannot be used fails alone, with
+    its problem in the summary; genotypes that cannot be read, or no usable scoring file, raise.
+    Results appear in `request.output` only when all are complete.
+    """
+    started = perf_counter()
+    inputs = open_inputs(request)
+    executor = choose_executor(executor, inputs.cohort)
+    shards = plan_shards(inputs.cohort, request.shard_bytes)
+    rows = join_rows(inputs.files, inputs.policy)
+    plan = _plan(request, inputs, rows, shards, executor)
+    work = ScoreShard(plan, rows.wanted(), request.genotype_field, request.s3)
+    partials = Partials(request.output, _content_key(request, inputs), reuse=request.reuse)
+    _run_missing(shards, work, executor, partials, on_progress)
+    _settle_contested(shards, work, executor, partials)
+    merged = _merge(plan, shards, partials)
+    matches = match_table(inputs.files, rows, merged, inputs.policy)
+    coverage = coverage_of(matches, rows.accessions)
+    scores = score_table(inputs.cohort.samples, rows, merged, coverage, inputs.policy)
+    n_records = sum(partials.load(s.index, ["n_records"])[0][0].as_py() for s in shards)
+    summary = _summary(request, inputs, coverage, executor) | _speed(
+        n_records, len(inputs.cohort.samples), len(shards), perf_counter() - started
+    )
+    write_results(request.output, scores, matches, summary)
+    partials.remove()
+    return summary
+
+
+def _plan(
+    request: CohortScoring,
+    inputs: Inputs,
+    rows: ScoreRows,
+    shards: Sequence[Shard],
+    executor: Executor,
+) -> ScorePlan:
+    _require_build_for_x(rows, inputs)
+    sex = _sexes(request, inputs, rows, shards, executor)
+    context = TermContext(rows, inputs.policy, sex, inputs.build, inputs.frequencies)
+    return ScorePlan(context, len(inputs.cohort.samples))
+
+
+def _require_build_for_x(rows: ScoreRows, inputs: Inputs) -> None:
+    by_build = inputs.build is None and inputs.policy.par is Par.BY_BUILD
+    if by_build and "X" in rows.contigs_with_rows():
+        raise GenomeBuildError(
+            "the scores have variants on X, and the build that places its pseudo-autosomal regions "
+            "is not known.",
+            fix="Give --build, or --policy par=unsplit.",
+        )
+
+
+def _sexes(
+    request: CohortScoring,
+    inputs: Inputs,
+    rows: ScoreRows,
+    shards: Sequence[Shard],
+    executor: Executor,
+) -> npt.NDArray[np.int8]:
+    """(samples,) from the sample sheet, else from a pass over X where some row depends on it."""
+    samples = inputs.cohort.samples
+    if inputs.sex_sheet is not None or not _depends_on_sex(rows, inputs):
+        return sexes_of(samples, inputs.sex_sheet)
+    work = CountXPloidy(len(samples), inputs.build, inputs.policy.half_call, request.s3)
+    counts = np.zeros((2, len(samples)), np.int64)
+    for _, table in run_shards(shards, work, executor):
+        counts += ploidy.from_table(table)
+    return ploidy.infer_sex(counts)
+
+
+def _depends_on_sex(rows: ScoreRows, inputs: Inputs) -> bool:
+    """Whether some row lies on Y, or on a part of X that the policy reads by sex although everyone
+    is written diploid there. Rows matched by rsID may lie anywhere."""
+    if inputs.policy.match_by is MatchBy.RSID or "Y" in rows.contigs_with_rows():
+        return True
+    on_x = rows.positions_on("X").tolist()
+    return inputs.policy.par is Par.UNSPLIT and any(
+        is_par(position, build) for position in on_x for build in GenomeBuild
+    )
+
+
+def _content_key(request: CohortScoring, inputs: Inputs) -> str:
+    return content_key(
+        {
+            "curagenie": version("curagenie"),
+            "genotypes": [inputs.sha256[uri] for uri in request.genotypes],
+            "scoring_files": [(file.accession, file.sha256) for file in inputs.files],
+            "tables": [inputs.sha256.get(str(p)) for p in (request.frequencies, request.samples)],
+            "policy": inputs.policy.as_dict(),
+            "genotype_field": request.genotype_field,
+            "build": inputs.build,
+            "shard_bytes": request.shard_bytes,
+        }
+    )
+
+
+def _run_missing(
+    shards: Sequence[Shard],
+    work: ScoreShard,
+    executor: Executor,
+    partials: Partials,
+    on_progress: OnProgress,
+) -> None:
+    """Run the shards that an earlier attempt did not finish."""
+    finished = partials.finished()
+    done = len(finished)
+    on_progress(done, len(shards))
+    missing = [shard for shard in shards if shard.index not in finished]
+    for index, table in run_shards(missing, work, executor):
+        partials.save(index, table)
+        done += 1
+        on_progress(done, len(shards))
+
+
+def _settle_contested(
+    shards: Sequence[Shard], work: ScoreShard, executor: Executor, partials: Partials
+) -> None:
+    """Score again the shards that took a row which another shard has the better record of."""
+    matches = [matches_of(partials.load(shard.index, ["matches"])) for shard in shards]
+    contested = {shards[at].index: rows for at, rows in contested_rows(matches).items()}
+    losers = [shard for shard in shards if shard.index in contested]
+    for index, table in run_shards(losers, replace(work, contested=contested), executor):
+        partials.save(index, table)
+
+
+def _merge(plan: ScorePlan, shards: Sequence[Shard], partials: Partials) -> Merged:
+    scores = (from_partial(partials.load(shard.index)) for shard in shards)
+    return merge(plan.context.rows.n_scores, plan.n_samples, scores)
+
+
+def _summary(
+    request: CohortScoring, inputs: Inputs, coverage: Sequence[Coverage], executor: Executor
+) -> dict[str, object]:
+    return {
+        "research_use_only": True,
+        "versions": _versions(),
+        "genotypes": [_named(uri, inputs) for uri in request.genotypes],
+        "frequencies": _named(str(request.frequencies), inputs) if request.frequencies else None,
+        "samples": _named(str(request.samples), inputs) if request.samples else None,
+        "n_samples": len(inputs.cohort.samples),
+        "build": inputs.build,
+        "build_source": inputs.build_source,
+        "genotype_field": request.genotype_field,
+        "compat": request.compat,
+        "policy": inputs.policy.as_dict(),
+        "frequency_source": _frequency_source(inputs),
+        "executor": executor,
+        "shard_bytes": request.shard_bytes,
+        "scores": _score_facts(inputs, coverage),
+        "refused_scoring_files": {path: error.as_dict() for path, error in inputs.refused.items()},
+    }
+
+
+def _named(uri: str, inputs: Inputs) -> dict[str, str]:
+    return {"uri": uri, "sha256": inputs.sha256[uri]}
+
+
+def _frequency_source(inputs: Inputs) -> str | None:
+    """Where the frequencies come from that missing calls are imputed with."""
+    if inputs.policy.missing is Missing.MEAN_COHORT:
+        return "this cohort"
+    if inputs.policy.missing is not Missing.MEAN_EXTERNAL:
+        return None
+    column = "scoring file column allelefrequency_effect"
+    return column if inputs.frequencies is None else f"{inputs.frequencies.source}, else {column}"
+
+
+def _score_facts(inputs: Inputs, coverage: Sequence[Coverage]) -> dict[str, object]:
+    return {
+        file.accession: {
+            "status": score_status(covered, inputs.policy),
+            "scoring_file": {"uri": file.source, "sha256": file.sha256},
+            "build": file.build,
+            "n_rows": covered.n_rows,
+            "n_matched": covered.n_matched,
+            "n_excluded": covered.n_excluded,
+            "n_unmatched": covered.n_unmatched,
+            "coverage": covered.count,
+            "weight_coverage": covered.weight,
+            "reasons": dict(covered.reasons),
+            "metadata": dict(file.metadata),
+        }
+        for file, covered in zip(inputs.files, coverage, strict=True)
+    }
+
+
+def _versions() -> dict[str, str]:
+    packages = ("curagenie", "numpy", "numba", "pyarrow", "ray")
+    return {"python": platform.python_version()} | {name: version(name) for name in packages}
+
+
+def _speed(n_records: int, n_samples: int, n_shards: int, seconds: float) -> dict[str, object]:
+    return {
+        "n_shards": n_shards,
+        "n_records": n_records,
+        "seconds": round(seconds, 3),
+        "genotypes_per_second": round(n_records * n_samples / seconds),
+    }
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command line. Returns 0 when done, 2 when the request or the data is wrong, 1 when the
+    machinery failed."""
+    options = _parser().parse_args(arguments)
+    try:
+        request = _request(options, load_settings())
+        with _progress_bar() as on_progress:
+            score_cohort(request, executor=options.executor, on_progress=on_progress)
+    except UserError as error:
+        sys.stderr.write(f"error: {error}\n")
+        return 2
+    except (CuraGenieError, OSError) as error:
+        sys.stderr.write(f"failed: {error}\n")
+        return 1
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m jobs.score_cohort",
+        description="Polygenic scores of every sample of a cohort for every scoring file.",
+        epilog="example: python -m jobs.score_cohort --genotypes chr21.vcf.gz chr22.vcf.gz "
+        "--scoring-file PGS000001_hmPOS_GRCh38.txt.gz --output results",
+    )
+    add = parser.add_argument
+    add("--genotypes", nargs="+", required=True, metavar="URI", help="VCF files of one cohort")
+    add("--scoring-file", nargs="+", required=True, type=Path, metavar="FILE", help="scores")
+    add("--output", required=True, type=Path, metavar="DIR", help="folder of the results")
+    add("--build", type=GenomeBuild, choices=list(GenomeBuild), help="genome build of the VCFs")
+    add("--compat", type=Compat, choices=list(Compat), default=Compat.DEFAULT, help="policy preset")
+    add("--missing", choices=list(Missing), help="what a missing call counts as")
+    add("--frequencies", type=Path, metavar="FILE", help="allele frequencies (.afreq or TSV)")
+    add("--samples", type=Path, metavar="TSV", help="sample sheet: sample, sex")
+    add("--genotype-field", type=GenotypeField, choices=list(GenotypeField), default="auto")
+    add("--min-overlap", metavar="X", help="coverage below which a score is marked (0-1)")
+    add("--policy", action="append", default=[], metavar="FIELD=VALUE", help="one policy field")
+    add("--executor", type=Executor, choices=list(Executor), default=Executor.AUTO)
+    add("--no-reuse", action="store_true", help="ignore what an interrupted run left")
+    return parser
+
+
+def _request(options: argparse.Namespace, settings: Settings) -> CohortScoring:
+    overrides = dict(_field_and_value(text) for text in options.policy)
+    named = {"missing": options.missing, "min_overlap": options.min_overlap}
+    overrides |= {name: str(value) for name, value in named.items() if value is not None}
+    return CohortScoring(
+        genotypes=tuple(options.genotypes),
+        scoring_files=tuple(options.scoring_file),
+        output=options.output,
+        shard_bytes=settings.shard_bytes,
+        build=options.build,
+        compat=options.compat,
+        overrides=overrides,
+        frequencies=options.frequencies,
+        samples=options.samples,
+        genotype_field=options.genotype_field,
+        reuse=not options.no_reuse,
+        s3=settings.s3_access,
+    )
+
+
+def _field_and_value(text: str) -> tuple[str, str]:
+    name, _, value = text.partition("=")
+    return name, value
+
+
+@contextmanager
+def _progress_bar() -> Iterator[OnProgress]:
+    """A bar on a terminal, nothing elsewhere."""
+    columns = (TextColumn("scoring"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
+        task = progress.add_task("scoring", total=None)
+        yield lambda done, total: progress.update(task, completed=done, total=total)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

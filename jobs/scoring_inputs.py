@@ -1,0 +1,171 @@
+"""What a cohort scoring reads: opened, checked against each other, and named by sha256."""
+
+import hashlib
+from collections.abc import Collection, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from core.errors import GenomeBuildError, ScoringFileError, UserError, Where
+from core.genome_build import GenomeBuild
+from core.genotypes.calls import GenotypeField
+from core.genotypes.vcf import Cohort, open_cohort
+from core.samples import read_sample_sheet
+from core.scoring.frequencies import Frequencies, read_frequencies
+from core.scoring.policy import Compat, ScoringPolicy, policy_for
+from core.scoring.scoring_file import ScoringFile, read_scoring_file
+from core.storage.byte_ranges import ByteRanges, S3Access, open_byte_ranges
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CohortScoring:
+    """One run, as the command line has it. `overrides` are single policy fields as text."""
+
+    genotypes: tuple[str, ...]
+    scoring_files: tuple[Path, ...]
+    output: Path
+    shard_bytes: int
+    build: GenomeBuild | None = None
+    compat: Compat = Compat.DEFAULT
+    overrides: Mapping[str, str] = field(default_factory=dict)
+    frequencies: Path | None = None
+    samples: Path | None = None
+    genotype_field: GenotypeField = GenotypeField.AUTO
+    reuse: bool = True
+    s3: S3Access | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """`refused` are the scoring files that failed alone, by path; `build_source` says who named the
+    build; `sha256` holds hex digests by URI or path."""
+
+    cohort: Cohort
+    policy: ScoringPolicy
+    build: GenomeBuild | None
+    build_source: str
+    files: tuple[ScoringFile, ...]
+    refused: Mapping[str, UserError]
+    frequencies: Frequencies | None
+    sex_sheet: Mapping[str, int] | None
+    sha256: Mapping[str, str]
+
+
+def open_inputs(request: CohortScoring) -> Inputs:
+    """Open and check everything that a run reads.
+
+    Raises CohortError, GenotypeFileError, GenomeBuildError, FrequencyFileError, SampleSheetError,
+    PolicyError; the first file's error where no scoring file is usable.
+    """
+    cohort = open_cohort(request.genotypes, s3=request.s3)
+    known = _genotype_build(request, cohort)
+    files, refused = _scoring_files(request.scoring_files, known)
+    frequencies = read_frequencies(request.frequencies) if request.frequencies else None
+    return Inputs(
+        cohort=cohort,
+        policy=policy_for(
+            request.compat,
+            n_samples=len(cohort.samples),
+            has_frequencies=frequencies is not None,
+            overrides=request.overrides,
+        ),
+        build=known or _build_of_scores(files),
+        build_source=_build_source(request, cohort, files),
+        files=files,
+        refused=refused,
+        frequencies=frequencies,
+        sex_sheet=read_sample_sheet(request.samples) if request.samples else None,
+        sha256=_digests(request, files),
+    )
+
+
+def _genotype_build(request: CohortScoring, cohort: Cohort) -> GenomeBuild | None:
+    if request.build is None or cohort.build is None or request.build is cohort.build:
+        return request.build or cohort.build
+    raise GenomeBuildError(
+        f"--build says {request.build}, the header says {cohort.build}.",
+        where=Where(cohort.files[0].uri),
+        fix="Leave --build out, or give the build that the positions are on.",
+    )
+
+
+def _build_source(request: CohortScoring, cohort: Cohort, files: Sequence[ScoringFile]) -> str:
+    if request.build is not None:
+        return "--build"
+    if cohort.build is not None:
+        return "genotype header"
+    return "scoring files" if _build_of_scores(files) is not None else "unknown"
+
+
+def _scoring_files(
+    paths: Sequence[Path], build: GenomeBuild | None
+) -> tuple[tuple[ScoringFile, ...], dict[str, UserError]]:
+    """The usable files, and the error of each file that is not."""
+    files: dict[str, ScoringFile] = {}
+    refused: dict[str, UserError] = {}
+    for path in paths:
+        try:
+            file = read_scoring_file(path)
+            _require_build(file, build)
+        except (ScoringFileError, GenomeBuildError) as error:
+            refused[str(path)] = error
+            continue
+        _require_new_accession(file, files)
+        files[file.accession] = file
+    if not files:
+        raise next(iter(refused.values()))
+    if build is None:
+        _require_one_build(files.values())
+    return tuple(files.values()), refused
+
+
+def _require_build(file: ScoringFile, build: GenomeBuild | None) -> None:
+    if build is not None and file.build is not None and file.build is not build:
+        raise GenomeBuildError(
+            f"the scoring file is on {file.build}, the genotypes are on {build}.",
+            where=Where(file.source),
+            fix=f"Use the score's {build} version (harmonised files exist for both builds).",
+        )
+
+
+def _require_new_accession(file: ScoringFile, files: Mapping[str, ScoringFile]) -> None:
+    if file.accession in files:
+        raise ScoringFileError(
+            f"accession {file.accession} is also that of {files[file.accession].source}.",
+            where=Where(file.source),
+            fix="Give each file its own pgs_id or, where it has no header, its own name.",
+        )
+
+
+def _require_one_build(files: Collection[ScoringFile]) -> None:
+    """Genotypes of unknown build take the scoring files' word, which must then be one word."""
+    builds = {file.build: file.source for file in files if file.build is not None}
+    if len(builds) > 1:
+        named = ", ".join(f"{source} on {build}" for build, source in builds.items())
+        raise GenomeBuildError(
+            f"the genotypes do not say their build and the scoring files differ: {named}.",
+            fix="Give --build.",
+        )
+
+
+def _build_of_scores(files: Sequence[ScoringFile]) -> GenomeBuild | None:
+    return next((file.build for file in files if file.build is not None), None)
+
+
+def _digests(request: CohortScoring, files: Sequence[ScoringFile]) -> dict[str, str]:
+    """Hashing releases the GIL, so several files are hashed side by side."""
+    tables = [str(path) for path in (request.frequencies, request.samples) if path is not None]
+    uris = [*request.genotypes, *tables]
+    with ThreadPoolExecutor(max_workers=4) as threads:
+        digests = threads.map(lambda uri: _sha256(open_byte_ranges(uri, s3=request.s3)), uris)
+        return dict(zip(uris, digests, strict=True)) | {file.source: file.sha256 for file in files}
+
+
+_HASHED_AT_ONCE_BYTES = 8 << 20
+
+
+def _sha256(source: ByteRanges) -> str:
+    digest = hashlib.sha256()
+    for start in range(0, source.size_bytes, _HASHED_AT_ONCE_BYTES):
+        digest.update(source.read(start, start + _HASHED_AT_ONCE_BYTES))
+    return digest.hexdigest()

@@ -1,0 +1,69 @@
+"""The only door to background work: `submit` in the caller's transaction, then `announce`.
+
+    with database.transaction() as tx:
+        data = tx.genomic_data.create(...)
+        job = submit_genomic_file(tx, data)
+    announce(tx.recorded)
+
+Accepted is durable: the job row and its first event commit with whatever else the caller writes.
+A lost `announce` loses nothing; the dispatcher reads the table too.
+"""
+
+import logging
+from collections.abc import Sequence
+from typing import Any
+
+import ray
+
+from core.events import Event
+from core.job import Job, JobKind
+from core.records.records import GenomicData, PrsScore
+from core.records.repositories import UnitOfWork
+from jobs.status import NAMESPACE, publish_events
+
+logger = logging.getLogger(__name__)
+
+DISPATCHER_NAME = "job_dispatcher"
+
+
+def submit_genomic_file(tx: UnitOfWork, genomic_data: GenomicData) -> Job:
+    """Queues the check of a stored upload and names the job in its record."""
+    job = tx.jobs.submit(
+        JobKind.PROCESS_GENOMIC_FILE,
+        genomic_data.user_id,
+        {"genomic_data_id": genomic_data.id},
+    )
+    tx.genomic_data.attach_job(genomic_data.id, job.id)
+    return job
+
+
+def submit_prs(
+    tx: UnitOfWork,
+    genomic_data: GenomicData,
+    accessions: Sequence[str],
+    *,
+    disease_type: str | None = None,
+) -> tuple[Job, list[PrsScore]]:
+    """Queues the calculation of `accessions` and takes over their PrsScore rows, in that order."""
+    job = tx.jobs.submit(
+        JobKind.CALCULATE_PRS_SCORE,
+        genomic_data.user_id,
+        {"genomic_data_id": genomic_data.id, "accessions": list(accessions)},
+    )
+    scores = tx.prs_scores.start(genomic_data, accessions, disease_type=disease_type, job_id=job.id)
+    return job, scores
+
+
+def announce(events: list[Event]) -> None:
+    """After the commit: tells clients, and the dispatcher that there may be work."""
+    publish_events(events)
+    wake_dispatcher()
+
+
+def wake_dispatcher() -> None:
+    try:
+        dispatcher: Any = ray.get_actor(DISPATCHER_NAME, namespace=NAMESPACE)
+    except ValueError:
+        logger.warning("the dispatcher is not running: jobs wait in the table")
+        return
+    dispatcher.wake.remote()

@@ -1,0 +1,163 @@
+"""Uploads and the records they become."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http import HTTPStatus
+from typing import Any
+from uuid import uuid4
+
+from anyio.to_thread import run_sync
+from fastapi import APIRouter, Request, Response
+from fastapi.exceptions import RequestValidationError
+from pydantic import TypeAdapter, ValidationError
+
+from core.records.records import GenomicData
+from core.storage.objects import ObjectStore, ObjectWriter
+from jobs.submit import submit_genomic_file
+from serve.errors import problem_responses
+from serve.schemas.genomic_data import (
+    GenomicDataOut,
+    GenomicDataPage,
+    RecordId,
+    UserId,
+    UserIdText,
+)
+from serve.schemas.page import PageSize, PageToken, link_next, page_start, page_token
+from serve.services import Services, ServicesOf
+from serve.upload_form import ReceivedForm, receive_upload
+
+router = APIRouter(prefix="/api/genomic-data", tags=["genomic data"])
+
+_USER_ID = TypeAdapter[str](UserIdText)
+_FORM: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "multipart/form-data": {
+                "schema": {
+                    "type": "object",
+                    "required": ["user_id", "file"],
+                    "properties": {
+                        "user_id": {"type": "string", "examples": ["alice"]},
+                        "file": {
+                            "type": "string",
+                            "contentMediaType": "application/octet-stream",
+                            "format": "binary",
+                            "description": "A VCF, plain or compressed with bgzip or gzip.",
+                        },
+                    },
+                }
+            }
+        },
+    }
+}
+
+
+@router.post(
+    "/upload",
+    status_code=HTTPStatus.ACCEPTED,
+    openapi_extra=_FORM,
+    responses=problem_responses(413, 415, 422),
+)
+async def upload_genomic_data(
+    request: Request, response: Response, services: ServicesOf
+) -> GenomicDataOut:
+    """Store a file and start its processing. The answer comes before the processing ends.
+
+    The body is a stream and is never spooled. `upload_complete` on the user's WebSocket, or the
+    record itself, says how it ended. FASTQ is refused with 415 for now.
+    """
+    upload = _Upload(services.objects)
+    form = await receive_upload(
+        request.stream(),
+        content_type=request.headers.get("content-type", ""),
+        content_length=_content_length(request),
+        max_bytes=services.max_upload_bytes,
+        open_upload=upload.open,
+    )
+    record = await run_sync(_register, services, upload, form)
+    response.headers["Location"] = f"/api/genomic-data/{record.id}"
+    return GenomicDataOut.of(record)
+
+
+class _Upload:
+    """One object under a fresh key of ours; the client's file name is no part of it."""
+
+    def __init__(self, objects: ObjectStore) -> None:
+        self._objects = objects
+        self._folder = f"genomic_data/{uuid4().hex}"
+        self.key = ""
+        self.sha256 = ""
+        self.size_bytes = 0
+
+    @contextmanager
+    def open(self, suffix: str) -> Iterator[ObjectWriter]:
+        self.key = f"{self._folder}/genotypes{suffix}"
+        with self._objects.put_stream(self.key) as writer:
+            yield writer
+            self.sha256, self.size_bytes = writer.sha256, writer.size_bytes
+
+    def discard(self) -> None:
+        self._objects.delete(self.key)
+
+
+def _register(services: Services, upload: _Upload, form: ReceivedForm) -> GenomicData:
+    """Record, job and first event in one transaction; without them the object goes too."""
+    try:
+        with services.database.transaction() as tx:
+            record = tx.genomic_data.create(
+                user_id=_checked_user_id(form.fields["user_id"]),
+                filename=form.filename,
+                file_url=upload.key,
+                sha256=upload.sha256,
+                size_bytes=upload.size_bytes,
+            )
+            job = submit_genomic_file(tx, record)
+            record = tx.genomic_data.get(record.id, user_id=record.user_id)
+            assert record.job_id == job.id
+    except BaseException:
+        upload.discard()
+        raise
+    services.announce(tx.recorded)
+    return record
+
+
+def _checked_user_id(text: str) -> str:
+    try:
+        return _USER_ID.validate_python(text)
+    except ValidationError as error:
+        mistakes = [
+            mistake | {"loc": ("body", "user_id")}
+            for mistake in error.errors(include_url=False, include_input=False)
+        ]
+        raise RequestValidationError(mistakes) from error
+
+
+def _content_length(request: Request) -> int | None:
+    text = request.headers.get("content-length", "")
+    return int(text) if text.isdecimal() else None
+
+
+@router.get("/user/{user_id}", responses=problem_responses(422))
+def list_genomic_data(
+    user_id: UserId,
+    request: Request,
+    response: Response,
+    services: ServicesOf,
+    limit: PageSize = 50,
+    page: PageToken = None,
+) -> GenomicDataPage:
+    """A user's files, newest first."""
+    with services.database.reading() as tx:
+        records = tx.genomic_data.of_user(user_id, limit=limit + 1, before=page_start(page))
+    token = page_token(records[limit - 1].id) if len(records) > limit else None
+    link_next(request, response, token)
+    items = [GenomicDataOut.of(record) for record in records[:limit]]
+    return GenomicDataPage(items=items, next_page_token=token)
+
+
+@router.get("/{genomic_data_id}", responses=problem_responses(404, 422))
+def get_genomic_data(genomic_data_id: RecordId, services: ServicesOf) -> GenomicDataOut:
+    """One file: its status, and its metadata or the problem that ended it."""
+    with services.database.reading() as tx:
+        return GenomicDataOut.of(tx.genomic_data.get(genomic_data_id, user_id=None))

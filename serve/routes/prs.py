@@ -1,0 +1,215 @@
+"""Polygenic scores: start a calculation, read what came of it."""
+
+from collections.abc import Iterator
+from http import HTTPStatus
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request, Response
+from fastapi.responses import StreamingResponse
+
+from core.errors import ConflictError
+from core.genome_build import GenomeBuild
+from core.records.records import GenomicData, PrsScore, RecordStatus
+from core.scoring.matching import Reason, Status
+from core.storage.objects import ObjectStore
+from jobs.submit import submit_prs
+from serve.errors import problem_responses
+from serve.result_tables import DownloadFormat, download, read_page
+from serve.schemas.genomic_data import RecordId, UserId
+from serve.schemas.page import PageSize, PageToken, link_next, page_start, page_token
+from serve.schemas.prs import (
+    RESEARCH_USE_ONLY,
+    PrsAccepted,
+    PrsAcceptedLinks,
+    PrsCalculate,
+    PrsScoreOut,
+    PrsScorePage,
+    SampleScore,
+    SampleScorePage,
+    ScoringFileMatch,
+    ScoringFileMatchPage,
+)
+from serve.services import Services, ServicesOf
+
+router = APIRouter(prefix="/api/prs", tags=["polygenic scores"])
+
+
+@router.post(
+    "/calculate", status_code=HTTPStatus.ACCEPTED, responses=problem_responses(404, 409, 422)
+)
+def calculate_prs(wanted: PrsCalculate, response: Response, services: ServicesOf) -> PrsAccepted:
+    """Score all samples of a processed file. Each score announces itself with `prs_ready`.
+
+    409 `scoring_file_not_installed` tells how to install the file that is missing.
+    """
+    with services.database.reading() as tx:
+        genomic_data = tx.genomic_data.get(wanted.genomic_data_id, user_id=None)
+    _require_completed(genomic_data)
+    accessions = _installed_accessions(services, wanted, genomic_data)
+    with services.database.transaction() as tx:
+        job, scores = submit_prs(tx, genomic_data, accessions, disease_type=wanted.disease_type)
+    services.announce(tx.recorded)
+    response.headers["Location"] = f"/api/jobs/{job.id}"
+    return PrsAccepted(
+        job_id=job.id,
+        prs_ids=[score.id for score in scores],
+        links=PrsAcceptedLinks(
+            job=f"/api/jobs/{job.id}",
+            events=f"/ws/{genomic_data.user_id}",
+            scores=[f"/api/prs/scores/{score.id}" for score in scores],
+        ),
+    )
+
+
+def _require_completed(genomic_data: GenomicData) -> None:
+    if genomic_data.status is RecordStatus.PROCESSING:
+        raise ConflictError(
+            f"genomic data {genomic_data.id} is still being processed.",
+            fix="Wait for its upload_complete event, then ask again.",
+        )
+    if genomic_data.status is RecordStatus.FAILED:
+        raise ConflictError(
+            f"genomic data {genomic_data.id} could not be read, so nothing can be scored on it.",
+            fix=f"See the problem of /api/genomic-data/{genomic_data.id}, and upload it again.",
+        )
+
+
+def _installed_accessions(
+    services: Services, wanted: PrsCalculate, genomic_data: GenomicData
+) -> list[str]:
+    """What was asked for, once each. Raises ScoringFileNotInstalledError for the first missing."""
+    if wanted.disease_type is not None:
+        accessions = services.diseases.accessions_of(wanted.disease_type)
+    else:
+        accessions = tuple(wanted.accessions or ())
+    stated = (genomic_data.metadata_json or {}).get("build")
+    build = GenomeBuild(stated) if stated is not None else None
+    for accession in accessions:
+        services.scoring_files.path_of(accession, build=build)
+    return list(dict.fromkeys(accessions))
+
+
+@router.get("/scores/user/{user_id}", responses=problem_responses(422))
+def list_prs_scores(
+    user_id: UserId,
+    request: Request,
+    response: Response,
+    services: ServicesOf,
+    genomic_data_id: Annotated[int | None, Query(ge=1, le=2**63 - 1)] = None,
+    limit: PageSize = 50,
+    page: PageToken = None,
+) -> PrsScorePage:
+    """A user's scores, newest first."""
+    with services.database.reading() as tx:
+        scores = tx.prs_scores.of_user(
+            user_id,
+            genomic_data_id=genomic_data_id,
+            limit=limit + 1,
+            before=page_start(page),
+        )
+    token = page_token(scores[limit - 1].id) if len(scores) > limit else None
+    link_next(request, response, token)
+    items = [PrsScoreOut.of(score) for score in scores[:limit]]
+    return PrsScorePage(items=items, next_page_token=token)
+
+
+@router.get("/scores/{prs_id}", responses=problem_responses(404, 422))
+def get_prs_score(prs_id: RecordId, services: ServicesOf) -> PrsScoreOut:
+    """One score: its status, coverage, and the counts of its match report."""
+    with services.database.reading() as tx:
+        return PrsScoreOut.of(tx.prs_scores.get(prs_id, user_id=None))
+
+
+@router.get("/scores/{prs_id}/samples", responses=problem_responses(404, 409, 422))
+def list_sample_scores(
+    prs_id: RecordId,
+    request: Request,
+    response: Response,
+    services: ServicesOf,
+    limit: PageSize = 100,
+    page: PageToken = None,
+) -> SampleScorePage:
+    """The score of every sample, in the order of the file."""
+    score = _completed_score(services, prs_id)
+    with services.objects.local_path(f"{score.result_url}/scores.parquet") as path:
+        found = read_page(
+            path, {"accession": score.accession}, start=page_start(page) or 0, size=limit
+        )
+    token = page_token(found.next_start) if found.next_start is not None else None
+    link_next(request, response, token)
+    items = [SampleScore.model_validate(row) for row in found.rows]
+    return SampleScorePage(items=items, next_page_token=token)
+
+
+@router.get("/scores/{prs_id}/matches", responses=problem_responses(404, 409, 422))
+def list_matches(
+    prs_id: RecordId,
+    request: Request,
+    response: Response,
+    services: ServicesOf,
+    status: Status | None = None,
+    reason: Reason | None = None,
+    limit: PageSize = 100,
+    page: PageToken = None,
+) -> ScoringFileMatchPage:
+    """What became of every row of the scoring file, and why."""
+    score = _completed_score(services, prs_id)
+    wanted = {"accession": score.accession}
+    wanted |= {"status": str(status)} if status is not None else {}
+    wanted |= {"reason": str(reason)} if reason is not None else {}
+    with services.objects.local_path(f"{score.result_url}/matches.parquet") as path:
+        found = read_page(path, wanted, start=page_start(page) or 0, size=limit)
+    token = page_token(found.next_start) if found.next_start is not None else None
+    link_next(request, response, token)
+    items = [ScoringFileMatch.model_validate(row) for row in found.rows]
+    return ScoringFileMatchPage(items=items, next_page_token=token)
+
+
+@router.get(
+    "/scores/{prs_id}/download",
+    response_class=StreamingResponse,
+    responses=problem_responses(404, 409, 422),
+)
+def download_prs_score(
+    prs_id: RecordId,
+    services: ServicesOf,
+    kind: Annotated[DownloadFormat, Query(alias="format")] = DownloadFormat.TSV,
+) -> StreamingResponse:
+    """All samples as a file. The file name carries "research use only" where the format cannot."""
+    score = _completed_score(services, prs_id)
+    name = f"{score.accession}_scores_research_use_only.{kind}"
+    return StreamingResponse(
+        _file_of(services.objects, score, kind),
+        media_type=kind.media_type,
+        headers={
+            "Content-Disposition": f'attachment; filename="{name}"',
+            "Cache-Control": "no-store",
+        },
+    )
+
+
+def _file_of(objects: ObjectStore, score: PrsScore, kind: DownloadFormat) -> Iterator[bytes]:
+    about = {
+        "prs_id": score.id,
+        "genomic_data_id": score.genomic_data_id,
+        "accession": score.accession,
+        "notice": RESEARCH_USE_ONLY,
+    }
+    with objects.local_path(f"{score.result_url}/scores.parquet") as path:
+        yield from download(path, {"accession": score.accession}, kind, about=about)
+
+
+def _completed_score(services: Services, prs_id: int) -> PrsScore:
+    with services.database.reading() as tx:
+        score = tx.prs_scores.get(prs_id, user_id=None)
+    if score.status is RecordStatus.PROCESSING:
+        raise ConflictError(
+            f"score {prs_id} is still being calculated.",
+            fix="Wait for its prs_ready event, then ask again.",
+        )
+    if score.status is RecordStatus.FAILED:
+        raise ConflictError(
+            f"score {prs_id} could not be calculated, so there is no table.",
+            fix=f"See the problem of /api/prs/scores/{prs_id}.",
+        )
+    return score

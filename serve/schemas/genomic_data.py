@@ -1,0 +1,68 @@
+"""GenomicData as clients see it."""
+
+from datetime import datetime
+from typing import Annotated, Any
+
+from fastapi import Path
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+from core.records.records import GenomicData, RecordStatus
+
+UserIdText = Annotated[
+    str, StringConstraints(max_length=128, pattern=r"^[A-Za-z0-9][A-Za-z0-9_.@:+-]*$")
+]
+UserId = Annotated[UserIdText, Path(examples=["alice"])]
+RecordId = Annotated[int, Path(ge=1, le=2**63 - 1)]
+
+
+class GenomicDataLinks(BaseModel):
+    self_: str = Field(alias="self")
+    job: str | None
+    events: str
+
+    model_config = ConfigDict(populate_by_name=True)
+
+
+class GenomicDataOut(BaseModel):
+    """One uploaded file. `metadata` is there once `status` is completed, `problem` once failed."""
+
+    id: int
+    user_id: str
+    filename: str
+    file_url: str = Field(description="The storage key.")
+    status: RecordStatus
+    metadata: dict[str, Any] | None
+    problem: dict[str, Any] | None
+    sha256: str
+    size_bytes: int
+    job_id: int | None
+    created_at: datetime
+    updated_at: datetime
+    links: GenomicDataLinks
+
+    @classmethod
+    def of(cls, record: GenomicData) -> "GenomicDataOut":
+        return cls(
+            id=record.id,
+            user_id=record.user_id,
+            filename=record.filename,
+            file_url=record.file_url,
+            status=record.status,
+            metadata=dict(record.metadata_json) if record.metadata_json is not None else None,
+            problem=dict(record.problem) if record.problem is not None else None,
+            sha256=record.sha256,
+            size_bytes=record.size_bytes,
+            job_id=record.job_id,
+            created_at=record.created_at,
+            updated_at=record.updated_at,
+            links=GenomicDataLinks(
+                self_=f"/api/genomic-data/{record.id}",
+                job=f"/api/jobs/{record.job_id}" if record.job_id is not None else None,
+                events=f"/ws/{record.user_id}",
+            ),
+        )
+
+
+class GenomicDataPage(BaseModel):
+    items: list[GenomicDataOut]
+    next_page_token: str | None

@@ -1,0 +1,60 @@
+"""Jobs as clients see them; states are the words of GA4GH WES 1.1."""
+
+from datetime import datetime
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from core.job import Job, JobKind, JobState, Queue
+
+
+class JobProgress(BaseModel):
+    done: int
+    total: int
+
+
+class JobLinks(BaseModel):
+    self_: str = Field(alias="self")
+    events: str
+
+    model_config = ConfigDict(populate_by_name=True)
+
+
+class JobOut(BaseModel):
+    id: int
+    kind: JobKind
+    queue: Queue
+    user_id: str
+    state: JobState
+    attempt: int
+    progress: JobProgress | None = Field(description="Shards; absent before the plan is made.")
+    problem: dict[str, Any] | None
+    created_at: datetime
+    updated_at: datetime
+    started_at: datetime | None
+    ended_at: datetime | None
+    links: JobLinks
+
+    @classmethod
+    def of(cls, job: Job) -> "JobOut":
+        return cls(
+            id=job.id,
+            kind=job.kind,
+            queue=job.queue,
+            user_id=job.user_id,
+            state=job.state,
+            attempt=job.attempt,
+            progress=_progress(job),
+            problem=dict(job.problem) if job.problem is not None else None,
+            created_at=job.created_at,
+            updated_at=job.updated_at,
+            started_at=job.started_at,
+            ended_at=job.ended_at,
+            links=JobLinks(self_=f"/api/jobs/{job.id}", events=f"/ws/{job.user_id}"),
+        )
+
+
+def _progress(job: Job) -> JobProgress | None:
+    if job.done is None or job.total is None:
+        return None
+    return JobProgress(done=job.done, total=job.total)

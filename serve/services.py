@@ -1,0 +1,32 @@
+"""What the routes work with: one frozen set of opened things per replica."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Depends, Request
+
+from core.diseases import DiseaseCatalogue
+from core.events import Event
+from core.records.session import Database
+from core.scoring.library import ScoringFileLibrary
+from core.storage.objects import ObjectStore
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """`announce` is called with the events of each commit: it tells clients and the dispatcher."""
+
+    database: Database
+    objects: ObjectStore
+    diseases: DiseaseCatalogue
+    scoring_files: ScoringFileLibrary
+    announce: Callable[[list[Event]], None]
+    max_upload_bytes: int
+
+
+def _services(request: Request) -> Services:
+    return request.app.state.services
+
+
+ServicesOf = Annotated[Services, Depends(_services)]

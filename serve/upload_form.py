@@ -1,0 +1,256 @@
+"""multipart/form-data parsed as a stream: the file goes to the object store while it arrives.
+
+Nothing is spooled to a temporary file and no more than one chunk is held, whatever the size. The
+fields may come in any order. RFC 7578; python-multipart's push parser does the bytes.
+"""
+
+import threading
+from collections.abc import AsyncIterable, Callable
+from contextlib import AbstractContextManager, ExitStack
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Protocol, Self
+
+from anyio.to_thread import run_sync
+from fastapi.exceptions import RequestValidationError
+from python_multipart.exceptions import MultipartParseError
+from python_multipart.multipart import MultipartParser, parse_options_header
+
+from core.errors import UnsupportedFormatError, UploadTooLargeError, UserError, Where
+from core.file_kind import HEAD_BYTES, accept_genotypes
+
+_CHUNK_BYTES = 1024 * 1024
+_MAX_PARTS = 16
+_MAX_FIELD_BYTES = 4096
+_ENVELOPE_BYTES = 64 * 1024
+"""What boundaries, part headers and fields may add to the file in a Content-Length."""
+
+
+class UploadWriter(Protocol):
+    """Where the file goes; the object appears under its key only on a clean exit."""
+
+    def write(self, chunk: bytes, /) -> object: ...
+
+
+OpenUpload = Callable[[str], AbstractContextManager[UploadWriter]]
+"""Opens the destination of an upload, given the suffix of its storage key."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReceivedForm:
+    """A complete form whose file is in the store."""
+
+    fields: dict[str, str]
+    filename: str
+
+
+async def receive_upload(
+    body: AsyncIterable[bytes],
+    *,
+    content_type: str,
+    content_length: int | None,
+    max_bytes: int,
+    open_upload: OpenUpload,
+) -> ReceivedForm:
+    """Read the form to its end; an error, or a client that leaves, leaves nothing in the store.
+
+    Raises UploadTooLargeError, UnsupportedFormatError, RequestValidationError for missing fields.
+    """
+    if content_length is not None and content_length > max_bytes + _ENVELOPE_BYTES:
+        raise _too_large(max_bytes)
+    with UploadForm(_boundary(content_type), max_bytes=max_bytes, open_upload=open_upload) as form:
+        pending = bytearray()
+        async for chunk in body:
+            pending += chunk
+            if len(pending) >= _CHUNK_BYTES:
+                await run_sync(form.feed, bytes(pending))
+                pending.clear()
+        await run_sync(form.feed, bytes(pending))
+        return await run_sync(form.finish)
+
+
+def _boundary(content_type: str) -> bytes:
+    kind, options = parse_options_header(content_type)
+    boundary = options.get(b"boundary")
+    if kind != b"multipart/form-data" or not boundary:
+        raise UnsupportedFormatError(
+            "an upload is a multipart/form-data body.",
+            fix="Send the fields user_id and file, as `curl -F user_id=... -F file=@...` does.",
+        )
+    return boundary
+
+
+class UploadForm(AbstractContextManager["UploadForm"]):
+    """One form, pushed in by `feed` from worker threads and ended by `finish`."""
+
+    def __init__(self, boundary: bytes, *, max_bytes: int, open_upload: OpenUpload) -> None:
+        self._max_bytes = max_bytes
+        self._open_upload = open_upload
+        self._destination = ExitStack()
+        self._writer: UploadWriter | None = None
+        self._head = bytearray()
+        self._file_bytes = 0
+        self._filename: str | None = None
+        self._fields: dict[str, bytearray] = {}
+        self._part_name = ""
+        self._headers: dict[str, bytes] = {}
+        self._header = bytearray()
+        self._header_value = bytearray()
+        self._n_parts = 0
+        self._ended = False
+        # A cancelled request must not close the destination under a thread that still writes.
+        self._lock = threading.Lock()
+        self._parser = self._new_parser(boundary)
+
+    def _new_parser(self, boundary: bytes) -> MultipartParser:
+        try:
+            return MultipartParser(
+                boundary,
+                {
+                    "on_part_begin": self._begin_part,
+                    "on_header_field": self._header_field,
+                    "on_header_value": self._header_data,
+                    "on_header_end": self._end_header,
+                    "on_headers_finished": self._end_headers,
+                    "on_part_data": self._part_data,
+                    "on_part_end": self._end_part,
+                    "on_end": self._end,
+                },
+            )
+        except MultipartParseError as error:
+            raise _malformed() from error
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        with self._lock:
+            self._destination.__exit__(kind, error, traceback)
+
+    def feed(self, chunk: bytes) -> None:
+        with self._lock:
+            try:
+                self._parser.write(chunk)
+            except MultipartParseError as error:
+                raise _malformed() from error
+
+    def finish(self) -> ReceivedForm:
+        """The whole form; only now is the destination kept."""
+        if not self._ended:
+            raise UserError(
+                "the upload ends before its last boundary.", fix="Send the whole file again."
+            )
+        fields = {name: _text(name, value) for name, value in self._fields.items()}
+        missing = [] if "user_id" in fields else ["user_id"]
+        if self._filename is None:
+            missing.append("file")
+        if missing:
+            raise RequestValidationError([_missing(name) for name in missing])
+        assert self._filename is not None
+        with self._lock:
+            self._destination.close()
+        return ReceivedForm(fields=fields, filename=self._filename)
+
+    # The parser's callbacks, in the order in which a part makes them.
+
+    def _begin_part(self) -> None:
+        self._n_parts += 1
+        if self._n_parts > _MAX_PARTS:
+            raise UserError(f"a form may have {_MAX_PARTS} parts.", fix="Send user_id and file.")
+        self._headers = {}
+
+    def _header_field(self, data: bytes, start: int, end: int) -> None:
+        self._header += data[start:end]
+
+    def _header_data(self, data: bytes, start: int, end: int) -> None:
+        self._header_value += data[start:end]
+
+    def _end_header(self) -> None:
+        self._headers[self._header.decode("latin-1").lower()] = bytes(self._header_value)
+        self._header.clear()
+        self._header_value.clear()
+
+    def _end_headers(self) -> None:
+        _, options = parse_options_header(self._headers.get("content-disposition", b""))
+        self._part_name = options.get(b"name", b"").decode("utf-8", "replace")
+        if self._part_name != "file":
+            self._fields[self._part_name] = bytearray()
+        elif self._filename is not None:
+            raise UserError("the form has two files.", fix="Send one file per upload.")
+        else:
+            self._filename = _file_name(options.get(b"filename", b""))
+
+    def _part_data(self, data: bytes, start: int, end: int) -> None:
+        if self._part_name == "file":
+            self._file_data(data[start:end])
+            return
+        field = self._fields[self._part_name]
+        field += data[start:end]
+        if len(field) > _MAX_FIELD_BYTES:
+            raise UserError(
+                f"the field {self._part_name[:64]!r} is longer than {_MAX_FIELD_BYTES} bytes.",
+                fix="Send the genotypes in the part named file.",
+            )
+
+    def _file_data(self, chunk: bytes) -> None:
+        self._file_bytes += len(chunk)
+        if self._file_bytes > self._max_bytes:
+            raise _too_large(self._max_bytes)
+        if self._writer is not None:
+            self._writer.write(chunk)
+            return
+        self._head += chunk
+        if len(self._head) >= HEAD_BYTES:
+            self._open()
+
+    def _open(self) -> None:
+        """Judge the file by its first bytes, then let it through."""
+        upload = accept_genotypes(bytes(self._head), filename=self._filename or "file")
+        self._writer = self._destination.enter_context(self._open_upload(upload.suffix))
+        self._writer.write(bytes(self._head))
+        self._head.clear()
+
+    def _end_part(self) -> None:
+        if self._part_name == "file" and self._writer is None:
+            self._open()
+
+    def _end(self) -> None:
+        self._ended = True
+
+
+def _file_name(raw: bytes) -> str:
+    """The client's name without folders; a label only, never a path of ours."""
+    name = raw.decode("utf-8", "replace").replace("\\", "/").rpartition("/")[2]
+    printable = "".join(character for character in name if character.isprintable())
+    return printable[:255] or "unnamed"
+
+
+def _text(name: str, value: bytearray) -> str:
+    try:
+        return value.decode("utf-8").strip()
+    except UnicodeDecodeError as error:
+        raise UserError(
+            "the value is not UTF-8 text.", where=Where("form", field=name[:64])
+        ) from error
+
+
+def _missing(name: str) -> dict[str, object]:
+    return {"type": "missing", "loc": ("body", name), "msg": "Field required", "input": None}
+
+
+def _malformed() -> UserError:
+    return UserError(
+        "the multipart body is malformed.", fix="Let the HTTP client build the form by itself."
+    )
+
+
+def _too_large(max_bytes: int) -> UploadTooLargeError:
+    return UploadTooLargeError(
+        f"an upload may have {max_bytes} bytes.",
+        fix="Split the file by chromosome, or raise CURAGENIE_MAX_UPLOAD_BYTES.",
+    )

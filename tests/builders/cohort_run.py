@@ -1,0 +1,62 @@
+"""Runs a cohort scoring as the command line would, and reads its results back."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from jobs.run_shards import Executor
+from jobs.score_cohort import score_cohort
+from jobs.scoring_inputs import CohortScoring
+
+SHARD_BYTES = 32 << 20
+
+
+@dataclass(frozen=True)
+class Results:
+    scores: pa.Table
+    matches: pa.Table
+    summary: dict
+
+    def column(self, name: str, accession: str | None = None) -> list:
+        """One result column of one score, in sample order."""
+        table = self.scores
+        if accession is not None:
+            table = table.filter(pc.equal(table.column("accession"), accession))
+        return table.column(name).to_pylist()
+
+    def sums(self, accession: str | None = None) -> dict[str, float]:
+        ids, sums = self.column("sample_id", accession), self.column("score_sum", accession)
+        return dict(zip(ids, sums, strict=True))
+
+
+def run_scoring(
+    genotypes: Path | str | list[Path],
+    scoring_files: Path | list[Path],
+    output: Path,
+    *,
+    executor: Executor = Executor.INLINE,
+    shard_bytes: int = SHARD_BYTES,
+    policy: dict[str, str] | None = None,
+    **options: object,
+) -> Results:
+    """Score into `output`; `policy` holds single fields, `options` fields of CohortScoring."""
+    several = genotypes if isinstance(genotypes, list) else [genotypes]
+    files = scoring_files if isinstance(scoring_files, list) else [scoring_files]
+    request = CohortScoring(
+        genotypes=tuple(str(uri) for uri in several),
+        scoring_files=tuple(files),
+        output=output,
+        shard_bytes=shard_bytes,
+        overrides=policy or {},
+        **options,
+    )
+    summary = score_cohort(request, executor=executor, on_progress=lambda _done, _total: None)
+    return read_results(output, summary)
+
+
+def read_results(output: Path, summary: dict) -> Results:
+    scores = pq.read_table(output / "scores.parquet")
+    return Results(scores, pq.read_table(output / "matches.parquet"), summary)

@@ -1,0 +1,155 @@
+"""Uploads over HTTP: stored whole or not at all, answered at once, listed by their owner."""
+
+import gzip
+import hashlib
+from pathlib import Path
+
+import pytest
+from fastapi.testclient import TestClient
+
+from core.errors import InfrastructureError
+from core.events import Event
+from core.records.session import Database
+from core.storage.objects import LocalObjects
+from serve.services import Services
+
+VCF = b"##fileformat=VCFv4.2\n#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\tFORMAT\tS1\n"
+
+
+def upload(client: TestClient, content: bytes = VCF, *, user: str = "ann", name: str = "a.vcf"):
+    return client.post(
+        "/api/genomic-data/upload", data={"user_id": user}, files={"file": (name, content)}
+    )
+
+
+def stored_files(services: Services) -> list[Path]:
+    assert isinstance(services.objects, LocalObjects)
+    root = Path(services.objects.uri_of("x").removeprefix("file://")).parent
+    return [path for path in root.rglob("*") if path.is_file()]
+
+
+def test_an_upload_is_answered_before_it_is_processed(
+    client: TestClient, announced: list[Event]
+) -> None:
+    answer = upload(client)
+    assert answer.status_code == 202, answer.text
+    record = answer.json()
+    assert answer.headers["location"] == f"/api/genomic-data/{record['id']}"
+    assert record["status"] == "processing"
+    assert record["links"]["job"] == f"/api/jobs/{record['job_id']}"
+    assert record["links"]["events"] == "/ws/ann"
+    assert [event.data["state"] for event in announced] == ["QUEUED"]
+
+
+def test_the_file_is_stored_unchanged_with_its_digest(
+    client: TestClient, services: Services
+) -> None:
+    content = gzip.compress(VCF * 5000)
+    record = upload(client, content, name="whatever.bin").json()
+    assert record["sha256"] == hashlib.sha256(content).hexdigest()
+    assert record["size_bytes"] == len(content)
+    assert record["filename"] == "whatever.bin"
+    assert record["file_url"].endswith("/genotypes.vcf.gz")
+    with services.objects.open(record["file_url"]) as stored:
+        assert stored.read() == content
+
+
+def test_the_record_and_its_job_can_be_read_at_once(client: TestClient) -> None:
+    record = upload(client).json()
+    assert client.get(f"/api/genomic-data/{record['id']}").json() == record
+    job = client.get(record["links"]["job"]).json()
+    assert job["state"] == "QUEUED"
+    assert job["kind"] == "process_genomic_file"
+    assert job["queue"] == "genomic_processing"
+    assert job["progress"] is None
+
+
+@pytest.mark.parametrize(
+    "content", [b"@r1\nACGT\n+\nIIII\n", gzip.compress(b"@r1\nACGT\n+\nIIII\n")]
+)
+def test_a_fastq_is_refused_with_the_reason(
+    client: TestClient, services: Services, content: bytes
+) -> None:
+    answer = upload(client, content, name="reads.fastq")
+    assert answer.status_code == 415
+    assert answer.headers["content-type"] == "application/problem+json"
+    problem = answer.json()
+    assert problem["code"] == "unsupported_format"
+    assert "FASTQ" in problem["detail"]
+    assert problem["file"] == "reads.fastq"
+    assert "variant calling" in problem["fix"]
+    assert stored_files(services) == []
+
+
+def test_a_file_over_the_cap_is_refused_and_not_kept(
+    client: TestClient, services: Services
+) -> None:
+    answer = upload(client, VCF + b"x" * 1_000_000)
+    assert answer.status_code == 413
+    assert answer.json()["code"] == "upload_too_large"
+    assert stored_files(services) == []
+
+
+@pytest.mark.parametrize("user", ["", "a b", "../x", "a" * 200, "<script>"])
+def test_a_user_id_must_be_plain(client: TestClient, services: Services, user: str) -> None:
+    answer = upload(client, user=user)
+    assert answer.status_code == 422
+    assert answer.json()["errors"][0]["pointer"] == "/user_id"
+    assert stored_files(services) == []
+
+
+def test_a_form_without_a_file_names_what_is_missing(client: TestClient) -> None:
+    answer = client.post("/api/genomic-data/upload", files={"user_id": (None, "ann")})
+    assert answer.status_code == 422
+    assert answer.json()["errors"] == [
+        {"pointer": "/file", "detail": "Field required", "code": "missing"}
+    ]
+
+
+def test_a_database_that_fails_leaves_no_file(
+    client: TestClient, services: Services, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(_: Database) -> None:
+        raise InfrastructureError("the database does not answer.")
+
+    monkeypatch.setattr(Database, "transaction", away)
+    answer = upload(client)
+    assert answer.status_code == 503
+    assert answer.json()["retryable"] is True
+    assert answer.headers["retry-after"]
+    assert stored_files(services) == []
+
+
+def test_files_are_listed_newest_first_in_pages(client: TestClient) -> None:
+    ids = [upload(client).json()["id"] for _ in range(5)]
+    upload(client, user="bob")
+    seen: list[int] = []
+    url: str | None = "/api/genomic-data/user/ann?limit=2"
+    while url is not None:
+        answer = client.get(url)
+        page = answer.json()
+        seen += [record["id"] for record in page["items"]]
+        url = answer.links["next"]["url"] if "next" in answer.links else None
+        assert (url is None) == (page["next_page_token"] is None)
+    assert seen == ids[::-1]
+
+
+def test_a_user_without_files_has_an_empty_page(client: TestClient) -> None:
+    assert client.get("/api/genomic-data/user/nobody").json() == {
+        "items": [],
+        "next_page_token": None,
+    }
+
+
+@pytest.mark.parametrize("token", ["zzz", "djI6Mw", "%00", "é"])
+def test_a_made_up_page_token_is_refused(client: TestClient, token: str) -> None:
+    answer = client.get("/api/genomic-data/user/ann", params={"page_token": token})
+    assert answer.status_code == 422
+    assert answer.json()["errors"][0]["pointer"] == "/page_token"
+
+
+def test_an_unknown_record_is_not_found(client: TestClient) -> None:
+    answer = client.get("/api/genomic-data/77")
+    assert answer.status_code == 404
+    assert answer.json()["code"] == "not_found"
+    assert "77" in answer.json()["detail"]
