@@ -58,8 +58,9 @@ clean: ## remove everything that make and the tests made
 # The files must install from whatever index a machine is set up with, so none may name one. (The brackets keep this
 # line from finding itself.)
 define NO_INDEX_HOST
-found=$$(git grep --untracked -nIE 'p[y]pi\.org|p[y]thonhosted|n[p]mjs\.|-[-](extra-)?index-url|"resolved": *"http' -- . || true); \
-	if [ -n "$$found" ]; then printf 'these lines name a package index:\n%s\n' "$$found" >&2; exit 1; fi
+git grep --no-index --exclude-standard -nIE \
+	  'p[y]pi\.org|p[y]thonhosted|n[p]mjs\.|-[-](extra-)?index-url|"resolved": *"http' -- . >&2; \
+	case $$? in 0) echo 'make: the lines above name a package index.' >&2; exit 1;; 1) ;; *) exit 2;; esac
 endef
 
 # --- The environment: two stamps, the second on top of the first -----------------------------------------------------
@@ -84,18 +85,18 @@ COMPILE_BYTE_CODE = $(BIN)/python -m compileall -q -j 0 $(VENV)/lib core jobs se
 
 define CREATE_VENV
 python=; \
-	for candidate in $(PYTHON) python3.11 python3.12 python3.13 python3.14 python3; do \
+	for candidate in $(or $(PYTHON),python3.11 python3.12 python3.13 python3.14 python3); do \
 	  if "$$candidate" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 14))' 2>/dev/null; then \
 	    python=$$candidate; break; fi; done; \
 	if [ -z "$$python" ]; then \
-	  echo 'make: CuraGenie needs Python 3.11 to 3.14, and none is on the PATH.' >&2; \
+	  echo 'make: CuraGenie needs Python 3.11 to 3.14, and found none.' >&2; \
 	  echo '      Debian 12, Ubuntu 24.04 and later have it: apt-get install python3 python3-venv; or name one: make PYTHON=/path/to/python3.11 …' >&2; \
 	  exit 1; fi; \
 	if ! "$$python" -c 'import ensurepip, venv' 2>/dev/null; then \
 	  echo "make: $$(command -v $$python) has no venv module. Install it (apt-get install python3-venv), or name another Python: make PYTHON=/path/to/python3.11 …" >&2; \
 	  exit 1; fi; \
 	echo "make: creating $(VENV) with $$("$$python" --version) …"; \
-	"$$python" -m venv $(VENV)
+	"$$python" -m venv $(VENV) || { rm -rf $(VENV); exit 1; }
 endef
 
 # uv resolves for every platform and Python at once; it is needed for this alone, so it gets a folder of its own.

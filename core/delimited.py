@@ -139,8 +139,9 @@ def read_delimited(
 ) -> DelimitedText:
     """Read and split a file; its columns are parsed by `.columns()`.
 
-    A "#" line is the column line if it is the last one and two of its words (or its only word),
-    in any case, are `landmarks`. Raises `error_type` for a file that is no such table.
+    A "#" line is the column line if it is the last one and two of its words, in any case, are
+    `landmarks`; one is enough alone or at the head of a tab-separated line.
+    Raises `error_type` for a file that is no such table.
     """
     raw = _read_bytes(path, error_type)
     data = _text_bytes(path, raw, error_type)
@@ -247,9 +248,10 @@ def _split_head(data: bytes, landmarks: set[str]) -> tuple[tuple[str, ...], str,
     return tuple(comments), "", n_lines, b""
 
 
-def _is_column_line(text: str, landmarks: set[str]) -> bool:
-    words = [word.strip('" ').lower() for word in re.split(r"[\t,; ]+", text.lstrip("#")) if word]
-    return sum(word in landmarks for word in words) >= min(2, max(len(words), 1))
+def _is_column_line(comment: str, landmarks: set[str]) -> bool:
+    words = re.split(r"[\t,; ]+", comment.lstrip("#").strip().lower().replace('"', ""))
+    n_landmarks = sum(word in landmarks for word in words)
+    return n_landmarks > 1 or (words[0] in landmarks and ("\t" in comment or len(words) == 1))
 
 
 def _delimiter_of(column_text: str) -> str:

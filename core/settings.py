@@ -66,6 +66,9 @@ class Settings(BaseSettings):
     cors_origins: Annotated[tuple[str, ...], NoDecode] = Field((), validation_alias="CORS_ORIGINS")
 
     host: str = Field("127.0.0.1", validation_alias=_ours("HOST"))
+    allow_remote_without_login: bool = Field(
+        default=False, validation_alias=_ours("ALLOW_REMOTE_WITHOUT_LOGIN")
+    )
     port: int = Field(8000, ge=1, le=65535, validation_alias=_ours("PORT"))
     api_replicas: int = Field(1, ge=1, validation_alias=_ours("API_REPLICAS"))
     live_replicas: int = Field(1, ge=1, validation_alias=_ours("LIVE_REPLICAS"))

@@ -16,7 +16,7 @@ from pathlib import Path
 from ray.exceptions import RayError, RayTaskError
 
 from core.errors import CuraGenieError, InfrastructureError, UserError
-from core.events import Event, Progress
+from core.events import Progress
 from core.job import Job, JobKind, JobState, Problem, RetryPolicy
 from core.records.repositories import LeaseLostError, UnitOfWork
 from core.records.session import Database, open_database

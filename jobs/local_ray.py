@@ -2,22 +2,24 @@
 
 Every cluster started here asks for a token (Ray's job API runs any code it is sent), keeps its
 dashboard off unless asked, and never joins another cluster that happens to run on the machine.
+Ray is imported late on purpose: it settles its authentication when it is imported.
 """
 
 import os
 import secrets
+import sys
 from pathlib import Path
-
-import ray
 
 _OBJECT_STORE_BYTES = 256 << 20
 
 
 def join_or_start_ray() -> None:
     """Connect to RAY_ADDRESS, or start a local cluster; nothing where one is connected already."""
-    if ray.is_initialized():
+    if "ray" in sys.modules and sys.modules["ray"].is_initialized():
         return
     if "RAY_ADDRESS" in os.environ:
+        import ray  # noqa: PLC0415  not before the environment is known, see above
+
         ray.init(log_to_driver=False, configure_logging=False)
     else:
         start_local_ray()
@@ -33,12 +35,13 @@ def start_local_ray(
 ) -> None:
     """A private cluster of this machine, closed to anyone without the token in its environment.
 
-    `num_cpus` is logical: how many shards run at once. Stop it with `ray.shutdown()`.
+    `num_cpus` is logical: how many shards run at once. Stop it with `ray.shutdown()`. Ray reads how
+    it authenticates when it is imported, so this must be what imports it first in a process, unless
+    the environment has RAY_AUTH_MODE and RAY_AUTH_TOKEN (or its _PATH) already.
     """
-    os.environ.setdefault("RAY_AUTH_MODE", "token")
-    os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
-    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
-    os.environ["RAY_ENABLE_UV_RUN_RUNTIME_ENV"] = "0"
+    _close_to_strangers()
+    import ray  # noqa: PLC0415  not before the environment is set, see above
+
     ray.init(
         address="local",
         num_cpus=num_cpus,
@@ -50,3 +53,14 @@ def start_local_ray(
         log_to_driver=False,
         _temp_dir=str(temp_dir) if temp_dir is not None else None,
     )
+
+
+def _close_to_strangers() -> None:
+    """Token authentication for the cluster and everything that this process starts on it."""
+    if "RAY_AUTH_MODE" not in os.environ and "ray" in sys.modules:
+        raise RuntimeError("ray was imported before its authentication was set")
+    os.environ.setdefault("RAY_AUTH_MODE", "token")
+    if "RAY_AUTH_TOKEN_PATH" not in os.environ:
+        os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
+    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+    os.environ["RAY_ENABLE_UV_RUN_RUNTIME_ENV"] = "0"

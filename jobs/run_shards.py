@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from core.errors import CuraGenieError, InfrastructureError
 from core.genotypes.vcf import Cohort, Shard
+from jobs.local_ray import join_or_start_ray
 
 ShardFunction = Callable[[Shard], pa.Table]
 
@@ -76,15 +77,14 @@ class _Numbered:
 
 
 def _on_ray(shards: Sequence[Shard], work: ShardFunction) -> Iterator[tuple[int, pa.Table]]:
-    # Ray takes a second to import, which a small run in threads need not pay
-    import ray  # noqa: PLC0415
-
-    from jobs.local_ray import join_or_start_ray  # noqa: PLC0415
-    from jobs.read_vcf import dataset_of  # noqa: PLC0415
-
     if not shards:
         return
     join_or_start_ray()
+    # Ray takes a second to import, which a small run in threads need not pay
+    import ray  # noqa: PLC0415
+
+    from jobs.read_vcf import dataset_of  # noqa: PLC0415
+
     try:
         dataset = dataset_of(shards, _Numbered(work))
         for batch in dataset.iter_batches(batch_size=None, batch_format="pyarrow"):

@@ -1,4 +1,4 @@
-"""Score a cohort: genotypes and scoring files in; scores.parquet, matches.parquet, summary.json out.
+"""Score a cohort: genotypes and scoring files in, scores, matches and a summary out.
 
 The same command runs in this process, on a local Ray, on a cluster (RAY_ADDRESS), and as the
 entrypoint of `ray job submit --working-dir . -- python -m jobs.score_cohort …`.
@@ -109,6 +109,7 @@ def score_cohort(
     plan = _plan(request, inputs, rows, shards, executor)
     work = ScoreShard(plan, rows.wanted(), request.genotype_field, request.s3)
     partials = Partials(request.output, _content_key(request, inputs), reuse=request.reuse)
+    n_resumed = len(partials.finished())
     _run_missing(shards, work, executor, partials, on_progress)
     _settle_contested(shards, work, executor, partials)
     merged = _merge(plan, shards, partials)
@@ -116,9 +117,11 @@ def score_cohort(
     coverage = coverage_of(matches, rows.accessions)
     scores = score_table(inputs.cohort.samples, rows, merged, coverage, inputs.policy)
     n_records = sum(partials.load(s.index, ["n_records"])[0][0].as_py() for s in shards)
-    summary = _summary(request, inputs, coverage, executor) | _speed(
-        n_records, len(inputs.cohort.samples), len(shards), perf_counter() - started
-    )
+    summary = _summary(request, inputs, coverage, executor) | {
+        "n_shards": len(shards),
+        "n_shards_resumed": n_resumed,
+        **_speed(n_records, len(inputs.cohort.samples), perf_counter() - started),
+    }
     write_results(request.output, scores, matches, summary)
     partials.remove()
     return summary
@@ -286,9 +289,8 @@ def _versions() -> dict[str, str]:
     return {"python": platform.python_version()} | {name: version(name) for name in packages}
 
 
-def _speed(n_records: int, n_samples: int, n_shards: int, seconds: float) -> dict[str, object]:
+def _speed(n_records: int, n_samples: int, seconds: float) -> dict[str, object]:
     return {
-        "n_shards": n_shards,
         "n_records": n_records,
         "seconds": round(seconds, 3),
         "genotypes_per_second": round(n_records * n_samples / seconds),

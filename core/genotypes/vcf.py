@@ -22,7 +22,7 @@ from core.genotypes.text import Compression, detect_compression, read_text
 from core.genotypes.vcf_blocks import BlockBuilder, Decoding, string_column
 from core.genotypes.vcf_header import VcfHeader, parse_header, read_header_text
 from core.genotypes.vcf_kernels import SECOND_TAB, THIRD_TAB
-from core.genotypes.vcf_lines import Bools, LineWindow, ShardLines, TextRange
+from core.genotypes.vcf_lines import WINDOW_BYTES, Bools, LineWindow, ShardLines, TextRange
 from core.storage.byte_ranges import ByteRanges, S3Access, open_byte_ranges
 
 DEFAULT_BLOCK_BYTES = 8 << 20
@@ -108,6 +108,7 @@ class ShardReader:
                  gives float32 blocks, any other uint8 blocks
     wanted       None decodes every record
     block_bytes  of dosages in a block, unless one position needs more
+    window_bytes of text in memory, unless one position needs more
 
     n_records and contig_records (canonical name -> records) count every record that the shard owns,
     wanted or not. Readers share nothing: each may have its own thread.
@@ -122,6 +123,7 @@ class ShardReader:
         half_call: HalfCall = HalfCall.MISSING,
         wanted: Wanted | None = None,
         block_bytes: int = DEFAULT_BLOCK_BYTES,
+        window_bytes: int = WINDOW_BYTES,
         s3: S3Access | None = None,
     ) -> None:
         self.n_records = 0
@@ -135,10 +137,12 @@ class ShardReader:
             half_call=half_call,
             block_bytes=block_bytes,
         )
+        self._window_bytes = window_bytes
         self._s3 = s3
 
     def __iter__(self) -> Iterator[DosageBlock]:
-        lines = ShardLines(_text_range(self._shard, self._s3))
+        text_range = _text_range(self._shard, self._s3)
+        lines = ShardLines(text_range, window_bytes=self._window_bytes)
         blocks = BlockBuilder(self._decoding, lines)
         for window in lines:
             self._count(window)

@@ -1,7 +1,7 @@
 """DosageBlocks from the lines of a VCF: which lines are decoded, and into which rows.
 
 A record gives one row for each ALT allele. A record without ALT (".") gives one row with alt "."
-and dosage 0, so that REF's dosage can be counted there as well; its `n_alts` is 1, the number of rows.
+and dosage 0, so that REF's dosage can be counted there as well; its `n_alts` is 1, too.
 Blocks are filled across windows up to a number of bytes and cut between position groups.
 """
 

@@ -44,6 +44,7 @@ MAX_GROUP_BYTES = 1 << 30
 """A line, or the lines of one position, may not be longer."""
 
 _FIRST_TAIL_BYTES = 64 << 10
+_PIECE_BYTES = 1 << 20
 _SHOWN_BYTES = 40
 
 Bools = npt.NDArray[np.bool_]
@@ -131,8 +132,8 @@ class LineWindow:
 class _Buffer:
     """A piece of the shard's text that grows at its end and is dropped at its beginning."""
 
-    def __init__(self) -> None:
-        self._memory = np.empty(WINDOW_BYTES + (1 << 20), np.uint8)
+    def __init__(self, n_bytes: int) -> None:
+        self._memory = np.empty(n_bytes + _PIECE_BYTES, np.uint8)
         self.n_bytes = 0
         self.offset = 0
 
@@ -159,13 +160,20 @@ class _Buffer:
 class ShardLines:
     """Iterate once over the windows of a shard."""
 
-    def __init__(self, text_range: TextRange, *, max_group_bytes: int = MAX_GROUP_BYTES) -> None:
+    def __init__(
+        self,
+        text_range: TextRange,
+        *,
+        window_bytes: int = WINDOW_BYTES,
+        max_group_bytes: int = MAX_GROUP_BYTES,
+    ) -> None:
         self._range = text_range
+        self._window_bytes = window_bytes
         self._max_group_bytes = max_group_bytes
         self._first_piece = first_piece_at(
             text_range.source, text_range.compression, text_range.start
         )
-        self._buffer = _Buffer()
+        self._buffer = _Buffer(window_bytes)
         self._end: int | None = None  # where the next shard's text begins, once it is seen
         self._is_at_end = False  # of the file
         self._contig_codes: dict[bytes, int] = {}
@@ -178,7 +186,7 @@ class ShardLines:
         if self._first_piece >= self._range.stop and self._range.skip is None:
             return  # one block spans the whole range
         self._pieces = self._read()
-        target, tail = WINDOW_BYTES, _FIRST_TAIL_BYTES
+        target, tail = self._window_bytes, _FIRST_TAIL_BYTES
         if not self._skip_to_first_line():
             return
         while True:
@@ -189,7 +197,7 @@ class ShardLines:
             if is_last:
                 return
             self._buffer.drop(used)
-            target, tail = WINDOW_BYTES, _FIRST_TAIL_BYTES if used else 2 * tail
+            target, tail = self._window_bytes, _FIRST_TAIL_BYTES if used else 2 * tail
             if used == 0:
                 self._check_size()
                 target = max(target, 2 * self._buffer.n_bytes)

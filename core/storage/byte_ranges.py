@@ -119,6 +119,8 @@ class _S3Object:
             )
             with response["Body"] as body:
                 content: bytes = body.read()
+        if response["ETag"] != self.etag:  # some stores ignore IfMatch
+            raise _user_error(self.uri, 412)
         if len(content) != stop - start:
             raise InfrastructureError(
                 f"asked for {stop - start} bytes at {start}, got {len(content)}.",
@@ -213,9 +215,13 @@ _S3_USER_ERRORS = {
 def _translate(uri: str, response: Any) -> GenotypeFileError | InfrastructureError:
     status: int = response["ResponseMetadata"]["HTTPStatusCode"]
     if status in _S3_USER_ERRORS:
-        what, fix = _S3_USER_ERRORS[status]
-        return GenotypeFileError(what, where=Where(uri), fix=fix)
+        return _user_error(uri, status)
     code = response["Error"]["Code"]
     return InfrastructureError(
         f"the object store answered {status} {code}.", where=Where(uri), fix="Try again."
     )
+
+
+def _user_error(uri: str, status: int) -> GenotypeFileError:
+    what, fix = _S3_USER_ERRORS[status]
+    return GenotypeFileError(what, where=Where(uri), fix=fix)

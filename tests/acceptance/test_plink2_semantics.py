@@ -51,7 +51,7 @@ CASES: dict[str, Case] = {
     "halfcall_missing": Case("autosomes", "micro_halfcall.vcf", {"half_call": "missing"}),
     "halfcall_haploid": Case("autosomes", "micro_halfcall.vcf", {"half_call": "haploid"}),
     "halfcall_ref": Case("autosomes", "micro_halfcall.vcf", {"half_call": "reference"}),
-    "dosage_DS": Case("autosomes", "micro_dosage.vcf", absolute=2e-4),
+    "dosage_DS": Case("autosomes", "micro_dosage.vcf", absolute=2.5e-5),
     "dosage_GTonly": Case(
         "autosomes", "micro_dosage.vcf", options={"genotype_field": GenotypeField.GT}
     ),

@@ -1,0 +1,67 @@
+"""Wiring for Ray Serve: `build` is the HTTP application, `build_live` the WebSockets at /ws.
+
+Both are import paths of `serve deploy configs/serve.yaml`, and what `curagenie up` runs. They are
+entry points: `args` are settings by field name and win over the environment.
+"""
+
+from pydantic import JsonValue
+from ray.serve import Application
+
+from core.queues import read_queue_limits
+from core.records.migrations import migrate
+from core.settings import Settings, load_settings
+from jobs.attempt import JobEnvironment
+from jobs.dispatcher import start_dispatcher
+from jobs.status import start_status
+from serve.deployments import ApiIngress, LiveIngress, ReplicaConfig
+
+
+def build(args: dict[str, JsonValue]) -> Application:
+    """The HTTP application; also brings the database up to date and starts the job actors."""
+    settings = load_settings(**args)
+    prepare(settings)
+    return wire_api(settings)
+
+
+def build_live(args: dict[str, JsonValue]) -> Application:
+    return wire_live(load_settings(**args))
+
+
+def wire_api(settings: Settings) -> Application:
+    replicas = ApiIngress.options(num_replicas=settings.api_replicas)
+    return replicas.bind(replica_config(settings))
+
+
+def wire_live(settings: Settings) -> Application:
+    replicas = LiveIngress.options(num_replicas=settings.live_replicas)
+    return replicas.bind(replica_config(settings))
+
+
+def replica_config(settings: Settings) -> ReplicaConfig:
+    return ReplicaConfig(
+        database_url=settings.database_url,
+        objects=settings.objects_location,
+        diseases_file=settings.config_dir / "diseases.yaml",
+        scoring_files_dir=settings.scoring_files_dir,
+        max_upload_bytes=settings.max_upload_bytes,
+        cors_origins=settings.cors_origins,
+    )
+
+
+def prepare(settings: Settings) -> None:
+    """The database's newest schema; the status actor and the dispatcher, once per cluster."""
+    migrate(settings.database_url)
+    start_status(progress_hz=settings.progress_hz)
+    environment = JobEnvironment(
+        database_url=settings.database_url,
+        objects=settings.objects_location,
+        scoring_files_dir=settings.scoring_files_dir,
+        shard_bytes=settings.shard_bytes,
+        lease_seconds=settings.lease_seconds,
+        heartbeat_seconds=settings.heartbeat_seconds,
+    )
+    start_dispatcher(
+        environment,
+        read_queue_limits(settings.config_dir / "queues.yaml"),
+        poll_seconds=settings.poll_seconds,
+    )

@@ -1,0 +1,164 @@
+"""The embedded stack in one process tree: Ray, Serve, SQLite and local disk, closed to others.
+
+Development mode has no login, so the service listens on loopback; Ray asks for a token that
+only this user can read. Nothing here outlives `running_stack`.
+"""
+
+import ipaddress
+import os
+import secrets
+import shutil
+import socket
+import tempfile
+from collections.abc import Generator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+import ray
+from ray import serve
+from ray.serve.config import HTTPOptions
+from ray.serve.schema import LoggingConfig
+
+from core.errors import ConflictError, SettingsError, Where
+from core.settings import Settings
+from jobs.local_ray import start_local_ray
+from jobs.status import NAMESPACE
+from serve.app import prepare, wire_api, wire_live
+
+_DEFAULT_CPUS = 4
+"""Logical CPUs on a small machine: jobs wait for each other less, the kernel shares the real ones."""
+
+_ROOT = Path(__file__).resolve().parents[1]
+
+
+@dataclass(frozen=True, slots=True)
+class Stack:
+    url: str
+    dashboard_url: str | None
+
+    @property
+    def websocket_url(self) -> str:
+        return self.url.replace("http", "ws", 1) + "/ws"
+
+
+@contextmanager
+def running_stack(settings: Settings, *, dashboard: bool = False) -> Generator[Stack]:
+    """Everything up, and everything down at the end, whatever happened in between.
+
+    Raises SettingsError for a host that is not loopback, ConflictError for a port in use.
+    """
+    check_host(settings)
+    check_port(settings.host, settings.port)
+    settings.data_dir.mkdir(parents=True, exist_ok=True)
+    settings.scoring_files_dir.mkdir(parents=True, exist_ok=True)
+    with _ray(settings, dashboard=dashboard) as dashboard_url, serving(settings):
+        yield Stack(url=f"http://{_in_url(settings.host)}:{settings.port}", dashboard_url=dashboard_url)
+
+
+def check_host(settings: Settings) -> None:
+    """Without a login, only this machine may ask."""
+    if settings.allow_remote_without_login or _is_loopback(settings.host):
+        return
+    raise SettingsError(
+        f"development mode has no login, so it does not listen on {settings.host}.",
+        where=Where("environment or .env", field="CURAGENIE_HOST"),
+        fix="Use 127.0.0.1, with a reverse proxy that asks for a login where others need access.",
+    )
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def check_port(host: str, port: int) -> None:
+    """Serve would report a port in use only after a minute of retries."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise ConflictError(
+                f"port {port} of {host} is in use.",
+                fix=f"Stop what listens there, or choose another: --port {free_port(host)}.",
+            ) from error
+
+
+def free_port(host: str = "127.0.0.1") -> int:
+    """A port that nobody listens on now; the next moment may tell otherwise."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.bind((host, 0))
+        return probe.getsockname()[1]
+
+
+def _in_url(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
+
+
+@contextmanager
+def _ray(settings: Settings, *, dashboard: bool) -> Generator[str | None]:
+    _prepare_environment(settings)
+    # Not below data_dir: socket paths may have 107 characters.
+    temp_dir = Path(tempfile.mkdtemp(prefix="curagenie-ray-"))
+    port = free_port() if dashboard else None
+    try:
+        start_local_ray(
+            num_cpus=settings.num_cpus or max(_DEFAULT_CPUS, os.cpu_count() or 1),
+            temp_dir=temp_dir,
+            include_dashboard=dashboard,
+            dashboard_port=port,
+            namespace=NAMESPACE,
+        )
+        yield f"http://127.0.0.1:{port}" if dashboard else None
+    finally:
+        ray.shutdown()
+        shutil.rmtree(temp_dir, ignore_errors=True)
+
+
+def _prepare_environment(settings: Settings) -> None:
+    """Ray's processes inherit this; it must stand before the first of them starts."""
+    os.environ["RAY_AUTH_MODE"] = "token"
+    os.environ["RAY_AUTH_TOKEN"] = _ray_token(settings.data_dir / "ray_token")
+    os.environ["RAY_SERVE_ENABLE_HA_PROXY"] = "0"
+    os.environ["RAY_DATA_DISABLE_PROGRESS_BARS"] = "1"
+    # Workers must import our packages from a checkout as from an installation.
+    paths = [str(_ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]
+    os.environ["PYTHONPATH"] = os.pathsep.join(paths)
+
+
+def _ray_token(path: Path) -> str:
+    """Made once per data directory, for `ray job submit` by the same user."""
+    with suppress(FileExistsError):
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w") as file:
+            file.write(secrets.token_hex(32))
+    return path.read_text().strip()
+
+
+@contextmanager
+def serving(settings: Settings) -> Generator[None]:
+    """Our applications on the Ray that this process is connected to; Serve ends with the block."""
+    prepare(settings)
+    # Paths carry user ids, so the access log stays off.
+    serve.start(
+        proxy_location="HeadOnly",
+        http_options=HTTPOptions(host=settings.host, port=settings.port),
+        logging_config=LoggingConfig(enable_access_log=False, log_level="WARNING"),
+    )
+    try:
+        serve.run_many(
+            [
+                serve.RunTarget(wire_api(settings), name="api", route_prefix="/"),
+                serve.RunTarget(wire_live(settings), name="live", route_prefix="/ws"),
+            ]
+        )
+        yield
+    finally:
+        serve.shutdown()

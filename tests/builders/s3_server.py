@@ -1,0 +1,63 @@
+"""A real S3 server in a process of its own: `rclone serve s3` over a directory, on loopback."""
+
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+START_SECONDS = 30
+
+
+@dataclass(frozen=True)
+class S3Server:
+    """`directory`/BUCKET/KEY is the object s3://BUCKET/KEY."""
+
+    endpoint_url: str
+    access_key_id: str
+    secret_access_key: str
+    directory: Path
+
+
+@contextmanager
+def running_s3_server(directory: Path) -> Iterator[S3Server]:
+    """Serves `directory`, whose subdirectories are the buckets, until the context ends."""
+    server = S3Server(f"http://127.0.0.1:{_free_port()}", "test-key", "test-secret", directory)
+    command = [
+        str(Path(sys.executable).parent / "rclone"),
+        *("serve", "s3", str(directory)),
+        *("--addr", server.endpoint_url.removeprefix("http://")),
+        *("--auth-key", f"{server.access_key_id},{server.secret_access_key}"),
+        *("--config", "", "--vfs-cache-mode", "off", "--dir-cache-time", "0s"),
+    ]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        _wait_until_it_listens(server, process)
+        yield server
+    finally:
+        process.terminate()
+        process.wait(timeout=10)
+
+
+def _free_port() -> int:
+    with closing(socket.socket()) as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]
+
+
+def _wait_until_it_listens(server: S3Server, process: "subprocess.Popen[bytes]") -> None:
+    host, _, port = server.endpoint_url.removeprefix("http://").partition(":")
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline:
+        if process.poll() is not None:
+            raise RuntimeError(f"rclone ended with {process.returncode}")
+        try:
+            socket.create_connection((host, int(port)), timeout=1).close()
+        except OSError:
+            time.sleep(0.05)
+        else:
+            return
+    raise TimeoutError(f"rclone did not listen within {START_SECONDS} s")

@@ -1,0 +1,27 @@
+"""Fixtures that every part of the suite shares: one Ray for all tests that need a cluster."""
+
+import os
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+# Ray settles its authentication when it is imported, which any test module may do first
+os.environ["RAY_AUTH_MODE"] = "token"
+os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
+
+
+@pytest.fixture(scope="session")
+def ray_session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """A local Ray of four logical CPUs, alone in its folder. Tests leave it as they found it."""
+    from jobs.local_ray import start_local_ray
+
+    os.environ.pop("RAY_ADDRESS", None)
+    # Ray's socket paths must stay under 108 characters, which pytest's own folders exceed
+    folder = Path("/tmp") / f"curagenie-tests-{os.getpid()}"
+    start_local_ray(num_cpus=4, temp_dir=folder, namespace="curagenie")
+    import ray
+
+    yield
+    ray.shutdown()

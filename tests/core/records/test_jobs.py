@@ -1,0 +1,182 @@
+import threading
+import time
+
+import pytest
+
+from core.errors import NotFoundError
+from core.events import EventType
+from core.job import Job, JobKind, JobState, Queue
+from core.records.repositories import LeaseLostError, UnitOfWork
+from core.records.session import Database
+from tests.builders.records import USER, running
+
+KIND = JobKind.PROCESS_GENOMIC_FILE
+QUEUE = KIND.queue
+PROBLEM = {"code": "infrastructure_error", "detail": "the worker was lost"}
+
+
+def submit(tx: UnitOfWork, *, user_id: str = USER, kind: JobKind = KIND) -> Job:
+    return tx.jobs.submit(kind, user_id, {"genomic_data_id": 7})
+
+
+def test_a_submitted_job_is_queued_with_its_first_event(database: Database) -> None:
+    with database.transaction() as tx:
+        job = submit(tx)
+    assert (job.state, job.attempt, job.queue) == (JobState.QUEUED, 0, QUEUE)
+    with database.reading() as tx:
+        (event,) = tx.events.after(USER, 0)
+    assert event.type is EventType.JOB_STATE
+    assert event.data["job_id"] == job.id
+    assert event.data["state"] == "QUEUED"
+    assert tx.recorded == []
+
+
+def test_another_users_job_is_not_found(database: Database) -> None:
+    with database.transaction() as tx:
+        job = submit(tx)
+        with pytest.raises(NotFoundError):
+            tx.jobs.get(job.id, user_id="eve")
+        assert tx.jobs.get(job.id, user_id=None) == job
+        assert tx.jobs.of_user("eve") == []
+
+
+def test_jobs_of_a_user_come_newest_first_in_pages(database: Database) -> None:
+    with database.transaction() as tx:
+        ids = [submit(tx).id for _ in range(5)]
+        first = tx.jobs.of_user(USER, limit=3)
+        second = tx.jobs.of_user(USER, limit=3, before=first[-1].id)
+    assert [job.id for job in first + second] == ids[::-1]
+
+
+def test_a_lease_takes_the_oldest_job_of_its_queue(database: Database) -> None:
+    with database.transaction() as tx:
+        submit(tx, kind=JobKind.CALCULATE_PRS_SCORE)
+        oldest, _ = submit(tx), submit(tx)
+    with database.transaction() as tx:
+        leased = tx.jobs.lease(QUEUE, owner="worker", seconds=30)
+        assert tx.jobs.lease(Queue.ML_INFERENCE, owner="worker", seconds=30) is None
+    assert leased is not None
+    assert leased.id == oldest.id
+    assert (leased.state, leased.attempt) == (JobState.INITIALIZING, 1)
+    assert leased.lease_owner == "worker"
+    assert leased.lease_until is not None
+
+
+def test_two_workers_never_lease_the_same_job(database: Database) -> None:
+    with database.transaction() as tx:
+        expected = {submit(tx).id for _ in range(12)}
+    leased: list[int] = []
+
+    def lease_until_empty() -> None:
+        while True:
+            with database.transaction() as tx:
+                job = tx.jobs.lease(QUEUE, owner=threading.current_thread().name, seconds=30)
+            if job is None:
+                return
+            leased.append(job.id)
+
+    threads = [threading.Thread(target=lease_until_empty) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(leased) == sorted(expected)
+
+
+def test_a_heartbeat_moves_the_lease_and_keeps_the_progress(database: Database) -> None:
+    with database.transaction() as tx:
+        submit(tx)
+        job = running(tx, KIND, seconds=1)
+        beaten = tx.jobs.heartbeat(job, seconds=60, done=3, total=10)
+        assert (beaten.done, beaten.total) == (3, 10)
+        assert job.lease_until is not None
+        assert beaten.lease_until is not None
+        assert beaten.lease_until > job.lease_until
+
+
+def test_progress_writes_no_event(database: Database) -> None:
+    with database.transaction() as tx:
+        submit(tx)
+        job = running(tx, KIND)
+        before = tx.events.last_sequence(USER)
+        tx.jobs.heartbeat(job, seconds=60, done=3, total=10)
+        assert tx.events.last_sequence(USER) == before
+
+
+def test_an_expired_lease_is_found_and_the_job_can_be_leased_again(database: Database) -> None:
+    with database.transaction() as tx:
+        submit(tx)
+        job = running(tx, KIND, seconds=0.01)
+    time.sleep(0.05)
+    with database.transaction() as tx:
+        (expired,) = tx.jobs.expired()
+        assert expired.id == job.id
+        requeued = tx.jobs.requeue(expired, delay_seconds=0, problem=PROBLEM)
+        assert requeued.state is JobState.QUEUED
+        assert requeued.lease_owner is None
+    with database.transaction() as tx:
+        second = running(tx, KIND)
+        assert second.attempt == 2
+        assert second.problem is None
+        assert tx.jobs.expired() == []
+
+
+def test_a_worker_that_comes_back_after_its_lease_changes_nothing(database: Database) -> None:
+    with database.transaction() as tx:
+        submit(tx)
+        zombie = running(tx, KIND)
+        tx.jobs.requeue(zombie, delay_seconds=0, problem=PROBLEM)
+        current = running(tx, KIND)
+    for attempt in (
+        lambda tx: tx.jobs.heartbeat(zombie, seconds=30),
+        lambda tx: tx.jobs.advance(zombie, JobState.COMPLETE),
+        lambda tx: tx.jobs.requeue(zombie, delay_seconds=0, problem=PROBLEM),
+    ):
+        with pytest.raises(LeaseLostError), database.transaction() as tx:
+            attempt(tx)
+    with database.reading() as tx:
+        assert tx.jobs.get(current.id, user_id=USER) == current
+
+
+def test_a_delayed_job_waits_until_it_is_due(database: Database) -> None:
+    with database.transaction() as tx:
+        submit(tx)
+        job = running(tx, KIND)
+        tx.jobs.requeue(job, delay_seconds=0.3, problem=PROBLEM)
+        assert tx.jobs.lease(QUEUE, owner="worker", seconds=30) is None
+    time.sleep(0.35)
+    with database.transaction() as tx:
+        assert tx.jobs.lease(QUEUE, owner="worker", seconds=30) is not None
+
+
+def test_requeueing_a_running_job_goes_by_way_of_preempted(database: Database) -> None:
+    with database.transaction() as tx:
+        submit(tx)
+        job = running(tx, KIND)
+        tx.recorded.clear()
+        tx.jobs.requeue(job, delay_seconds=0, problem=PROBLEM)
+        assert [event.data["state"] for event in tx.recorded] == ["PREEMPTED", "QUEUED"]
+        assert all(event.data["problem"] == PROBLEM for event in tx.recorded)
+
+
+def test_a_terminal_job_has_an_end_no_lease_and_never_moves_again(database: Database) -> None:
+    with database.transaction() as tx:
+        submit(tx)
+        job = running(tx, KIND)
+        ended = tx.jobs.advance(job, JobState.EXECUTOR_ERROR, problem=PROBLEM)
+        assert ended.problem == PROBLEM
+        assert ended.ended_at is not None
+        assert ended.lease_until is None
+        for state in JobState:
+            with pytest.raises(LeaseLostError):
+                tx.jobs.advance(ended, state)
+
+
+def test_a_completed_job_tells_success_and_a_failed_one_error(database: Database) -> None:
+    with database.transaction() as tx:
+        submit(tx), submit(tx)
+        tx.jobs.advance(running(tx, KIND), JobState.COMPLETE)
+        assert tx.recorded[-1].message["status"] == "success"
+        tx.jobs.advance(running(tx, KIND), JobState.SYSTEM_ERROR, problem=PROBLEM)
+        assert tx.recorded[-1].message["status"] == "error"
+        assert tx.recorded[-1].message["data"]["problem"] == PROBLEM
