@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -38,7 +37,7 @@ class Partials:
     def save(self, index: int, table: pa.Table) -> None:
         unfinished = self._folder / f"{index}.unfinished"
         feather.write_feather(table, str(unfinished), compression="uncompressed")
-        os.replace(unfinished, self._folder / f"{index}.arrow")
+        unfinished.replace(self._folder / f"{index}.arrow")
 
     def load(self, index: int, columns: list[str] | None = None) -> pa.Table:
         return feather.read_table(str(self._folder / f"{index}.arrow"), columns=columns)

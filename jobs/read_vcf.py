@@ -46,7 +46,7 @@ class ShardDatasource(Datasource):
             ReadTask(
                 _ReadShard(self._broadcast, number),
                 BlockMetadata(
-                    num_rows=None, size_bytes=None, input_files=[shard.file.uri], exec_stats=None
+                    num_rows=None, size_bytes=None, input_files=(shard.file.uri,), exec_stats=None
                 ),
                 per_task_row_limit=per_task_row_limit,
             )

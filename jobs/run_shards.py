@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import cast
 
 import pyarrow as pa
 
@@ -81,17 +82,18 @@ def _on_ray(shards: Sequence[Shard], work: ShardFunction) -> Iterator[tuple[int,
         return
     join_or_start_ray()
     # Ray takes a second to import, which a small run in threads need not pay
-    import ray  # noqa: PLC0415
+    from ray.exceptions import RayError  # noqa: PLC0415
 
     from jobs.read_vcf import dataset_of  # noqa: PLC0415
 
     try:
         dataset = dataset_of(shards, _Numbered(work))
         for batch in dataset.iter_batches(batch_size=None, batch_format="pyarrow"):
-            for row in range(len(batch)):
-                one = batch.slice(row, 1)
+            table = cast(pa.Table, batch)
+            for row in range(len(table)):
+                one = table.slice(row, 1)
                 yield one.column("shard")[0].as_py(), one.drop_columns("shard")
-    except ray.exceptions.RayError as error:
+    except RayError as error:
         raise _cause(error) from error
 
 

@@ -4,8 +4,14 @@ Both are import paths of `serve deploy configs/serve.yaml`, and what `curagenie 
 entry points: `args` are settings by field name and win over the environment.
 """
 
+from collections.abc import Generator
+from contextlib import contextmanager
+
 from pydantic import JsonValue
+from ray import serve
 from ray.serve import Application
+from ray.serve.config import HTTPOptions
+from ray.serve.schema import LoggingConfig
 
 from core.queues import read_queue_limits
 from core.records.migrations import migrate
@@ -65,3 +71,25 @@ def prepare(settings: Settings) -> None:
         read_queue_limits(settings.config_dir / "queues.yaml"),
         poll_seconds=settings.poll_seconds,
     )
+
+
+@contextmanager
+def serving(settings: Settings) -> Generator[None]:
+    """Both applications on the Ray that this process is connected to; Serve ends with the block."""
+    prepare(settings)
+    # Paths carry user ids, so the access log stays off.
+    serve.start(
+        proxy_location="HeadOnly",
+        http_options=HTTPOptions(host=settings.host, port=settings.port),
+        logging_config=LoggingConfig(enable_access_log=False, log_level="WARNING"),
+    )
+    try:
+        serve.run_many(
+            [
+                serve.RunTarget(wire_api(settings), name="api", route_prefix="/"),
+                serve.RunTarget(wire_live(settings), name="live", route_prefix="/ws"),
+            ]
+        )
+        yield
+    finally:
+        serve.shutdown()

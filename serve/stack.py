@@ -15,16 +15,9 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-import ray
-from ray import serve
-from ray.serve.config import HTTPOptions
-from ray.serve.schema import LoggingConfig
-
 from core.errors import ConflictError, SettingsError, Where
 from core.settings import Settings
 from jobs.local_ray import start_local_ray
-from jobs.status import NAMESPACE
-from serve.app import prepare, wire_api, wire_live
 
 _DEFAULT_CPUS = 4
 """Logical CPUs on a small machine: jobs wait for each other less, the kernel shares the real ones."""
@@ -52,8 +45,12 @@ def running_stack(settings: Settings, *, dashboard: bool = False) -> Generator[S
     check_port(settings.host, settings.port)
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     settings.scoring_files_dir.mkdir(parents=True, exist_ok=True)
-    with _ray(settings, dashboard=dashboard) as dashboard_url, serving(settings):
-        yield Stack(url=f"http://{_in_url(settings.host)}:{settings.port}", dashboard_url=dashboard_url)
+    with _ray(settings, dashboard=dashboard) as dashboard_url:
+        from serve.app import serving  # noqa: PLC0415 - imports Ray, see _ray
+
+        with serving(settings):
+            url = f"http://{_in_url(settings.host)}:{settings.port}"
+            yield Stack(url=url, dashboard_url=dashboard_url)
 
 
 def check_host(settings: Settings) -> None:
@@ -104,6 +101,7 @@ def _in_url(host: str) -> str:
 
 @contextmanager
 def _ray(settings: Settings, *, dashboard: bool) -> Generator[str | None]:
+    """Ray reads how it authenticates when it is imported: so nothing imports it before this."""
     _prepare_environment(settings)
     # Not below data_dir: socket paths may have 107 characters.
     temp_dir = Path(tempfile.mkdtemp(prefix="curagenie-ray-"))
@@ -114,18 +112,23 @@ def _ray(settings: Settings, *, dashboard: bool) -> Generator[str | None]:
             temp_dir=temp_dir,
             include_dashboard=dashboard,
             dashboard_port=port,
-            namespace=NAMESPACE,
         )
         yield f"http://127.0.0.1:{port}" if dashboard else None
     finally:
-        ray.shutdown()
+        _stop_ray()
         shutil.rmtree(temp_dir, ignore_errors=True)
+
+
+def _stop_ray() -> None:
+    import ray  # noqa: PLC0415 - see _ray
+
+    ray.shutdown()
 
 
 def _prepare_environment(settings: Settings) -> None:
     """Ray's processes inherit this; it must stand before the first of them starts."""
     os.environ["RAY_AUTH_MODE"] = "token"
-    os.environ["RAY_AUTH_TOKEN"] = _ray_token(settings.data_dir / "ray_token")
+    os.environ["RAY_AUTH_TOKEN_PATH"] = str(_ray_token(settings.data_dir / "ray_token"))
     os.environ["RAY_SERVE_ENABLE_HA_PROXY"] = "0"
     os.environ["RAY_DATA_DISABLE_PROGRESS_BARS"] = "1"
     # Workers must import our packages from a checkout as from an installation.
@@ -133,32 +136,10 @@ def _prepare_environment(settings: Settings) -> None:
     os.environ["PYTHONPATH"] = os.pathsep.join(paths)
 
 
-def _ray_token(path: Path) -> str:
+def _ray_token(path: Path) -> Path:
     """Made once per data directory, for `ray job submit` by the same user."""
     with suppress(FileExistsError):
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "w") as file:
             file.write(secrets.token_hex(32))
-    return path.read_text().strip()
-
-
-@contextmanager
-def serving(settings: Settings) -> Generator[None]:
-    """Our applications on the Ray that this process is connected to; Serve ends with the block."""
-    prepare(settings)
-    # Paths carry user ids, so the access log stays off.
-    serve.start(
-        proxy_location="HeadOnly",
-        http_options=HTTPOptions(host=settings.host, port=settings.port),
-        logging_config=LoggingConfig(enable_access_log=False, log_level="WARNING"),
-    )
-    try:
-        serve.run_many(
-            [
-                serve.RunTarget(wire_api(settings), name="api", route_prefix="/"),
-                serve.RunTarget(wire_live(settings), name="live", route_prefix="/ws"),
-            ]
-        )
-        yield
-    finally:
-        serve.shutdown()
+    return path

@@ -52,6 +52,13 @@ def test_the_cluster_file_is_valid_for_rays_own_launcher():
     assert prepared["max_workers"] == 2
 
 
+def test_the_serve_file_is_valid_for_serve_deploy():
+    from ray.serve.schema import ServeDeploySchema
+
+    deployed = ServeDeploySchema.model_validate(_yaml("configs/serve.yaml"))
+    assert deployed.http_options.host == "127.0.0.1"
+
+
 @pytest.mark.parametrize("commands", ["head_start_ray_commands", "worker_start_ray_commands"])
 def test_every_node_of_the_cluster_file_wants_the_token(commands: str):
     starts = [line for line in _yaml("ray-cluster.yaml")[commands] if " ray start " in line]

@@ -1,8 +1,8 @@
-"""DosageBlock: the one thing that flows from every reader to scoring, quality control and the store.
+"""DosageBlock: the one thing that flows from every reader to scoring, quality and the store.
 
 A block is an Arrow record batch. A row is *(variant record, one ALT allele)*:
 
-    record    int32    ordinal of the VCF record inside the block; the ALT rows of a record are adjacent
+    record    int32    ordinal of the record inside the block; the ALT rows of a record are adjacent
     contig    string   canonical name: 1..22, X, Y, MT, or the file's own name for other contigs
     position  int64    1-based POS
     id        string   the file's ID, "." where it has none
@@ -18,6 +18,7 @@ The rows of one (contig, position) never straddle two blocks.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 import numpy.typing as npt
@@ -78,6 +79,12 @@ class DosageBlock:
     def dosage(self) -> Dosages:
         """(rows, samples) uint8 or float32, zero-copy."""
         return _sample_matrix(self.batch.column("dosage"))
+
+    @property
+    def hard_calls(self) -> npt.NDArray[np.uint8] | None:
+        """`dosage` where it holds hard calls, None where it holds imputed dosages."""
+        dosage = self.dosage
+        return cast(npt.NDArray[np.uint8], dosage) if dosage.dtype == np.uint8 else None
 
     @property
     def ploidy(self) -> npt.NDArray[np.uint8] | None:

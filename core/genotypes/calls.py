@@ -4,7 +4,7 @@ from enum import StrEnum
 
 
 class GenotypeField(StrEnum):
-    """`auto` takes DS where a record has it, else GT; a call whose DS is missing falls back to GT."""
+    """`auto` takes DS where a record has it, else GT; a call without its DS falls back to GT."""
 
     AUTO = "auto"
     GT = "GT"

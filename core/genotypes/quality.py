@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from core.genotypes.block import MISSING_CALL, DosageBlock
 from core.variants import is_acgt
@@ -29,7 +28,7 @@ class QualityCounts:
 
     n_records: int = 0
     n_multiallelic: int = 0
-    alts_by_type: Mapping[str, int] = field(default_factory=Counter)
+    alts_by_type: Mapping[str, int] = field(default_factory=dict[str, int])
     n_transitions: int = 0
     n_transversions: int = 0
     n_calls: int = 0
@@ -42,7 +41,7 @@ class QualityCounts:
             if name != "alts_by_type"
         }
         by_type = Counter(self.alts_by_type) + Counter(other.alts_by_type)
-        return QualityCounts(**sums, alts_by_type=by_type)
+        return QualityCounts(**sums, alts_by_type=dict(by_type))
 
     @property
     def ti_tv(self) -> float | None:
@@ -75,7 +74,7 @@ def _count_block(block: DosageBlock) -> QualityCounts:
     return QualityCounts(
         n_records=int(first.sum()),
         n_multiallelic=int((block.column("n_alts").to_numpy()[first] > 1).sum()),
-        alts_by_type=by_type,
+        alts_by_type=dict(by_type),
         n_transitions=transitions,
         n_transversions=sum(substitutions.values()) - transitions,
         n_calls=int(first.sum()) * block.n_samples,
@@ -84,15 +83,15 @@ def _count_block(block: DosageBlock) -> QualityCounts:
 
 
 def _allele_pairs(block: DosageBlock) -> dict[tuple[str, str], int]:
-    """(REF, ALT) → ALT rows of the block; pairs repeat, so what follows runs once per distinct one."""
+    """ALT rows of the block by (REF, ALT): pairs repeat, so what follows runs once for each."""
     table = pa.table({"ref": block.column("ref"), "alt": block.column("alt")})
     counted = table.group_by(["ref", "alt"]).aggregate([([], "count_all")])
     return {(row["ref"], row["alt"]): row["count_all"] for row in counted.to_pylist()}
 
 
 def allele_type(ref: str, alt: str) -> str:
-    """snv, mnv, insertion, deletion; `reference_only` for ALT ".", `symbolic` for any other ALT that
-    is no sequence (<DEL>, *, breakends).
+    """snv, mnv, insertion, deletion; `reference_only` for ALT ".", `symbolic` for any other ALT
+    that is no sequence (<DEL>, *, breakends).
 
     >>> allele_type("A", "ATT")
     'insertion'

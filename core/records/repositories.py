@@ -147,7 +147,7 @@ class EventRepository:
                 UserSequenceTable.user_id.in_(wanted)
             )
         )
-        return dict.fromkeys(wanted, 0) | dict(rows.tuples().all())
+        return dict.fromkeys(wanted, 0) | dict(rows.all())
 
 
 class JobRepository:

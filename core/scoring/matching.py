@@ -2,8 +2,8 @@
 
 Rows and variants that share a key are compared allele by allele (`_match_types`, the table); each
 row takes its best candidate; the policy then excludes matches with a reason. Order and rules follow
-pgscatalog-match (scoring.md §1.4), except that every ALT is tried and no indel is flipped unless the
-policy says so. Everything here is arrays over candidate pairs; there is no loop over variants.
+pgscatalog-match, except that every ALT is tried and no indel is flipped unless the policy says so.
+Everything here is arrays over candidate pairs; there is no loop over variants.
 """
 
 from dataclasses import dataclass

@@ -4,7 +4,6 @@ A folder that holds `summary.json` holds complete results.
 """
 
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -22,10 +21,10 @@ def write_results(
     (folder / SUMMARY).unlink(missing_ok=True)
     for name, table in ((SCORES, scores), (MATCHES, matches)):
         pq.write_table(table, _unfinished(folder / name), compression="zstd")
-        os.replace(_unfinished(folder / name), folder / name)
+        _unfinished(folder / name).replace(folder / name)
     text = json.dumps(summary, indent=2) + "\n"
     _unfinished(folder / SUMMARY).write_text(text, encoding="utf-8")
-    os.replace(_unfinished(folder / SUMMARY), folder / SUMMARY)
+    _unfinished(folder / SUMMARY).replace(folder / SUMMARY)
 
 
 def _unfinished(path: Path) -> Path:

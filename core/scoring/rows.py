@@ -5,7 +5,7 @@ contig code and position when matching by position, the number of the rsID when 
 Rows that cannot be joined (no coordinates, complex alleles) are kept aside with their reason.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -94,8 +94,8 @@ class ScoreRows:
 def join_rows(files: Sequence[ScoringFile], policy: ScoringPolicy) -> ScoreRows:
     """The joinable rows of all `files` under `policy`.
 
-    Score k is files[k]. Rows with a `problem`, and rows without what `match_by` needs, are left out:
-    `unjoinable_reason` says why, row by row.
+    Score k is files[k]. Rows with a `problem`, and rows without what `match_by` needs, are left
+    out: `unjoinable_reason` says why, row by row.
     """
     table = pa.concat_tables(
         [
@@ -161,7 +161,7 @@ def _flip(allele: pa.Array, opposite: pa.Array, rule: StrandFlip) -> pa.Array:
     return pc.if_else(substitution, flipped, pa.scalar(None, pa.string()))
 
 
-def _map_distinct(strings: pa.Array, rule) -> pa.Array:
+def _map_distinct(strings: pa.Array, rule: Callable[[str], str | None]) -> pa.Array:
     """Alleles repeat: the rule runs once per distinct one."""
     encoded = strings.dictionary_encode()
     mapped = pa.array([rule(text) for text in encoded.dictionary.to_pylist()], pa.string())

@@ -19,7 +19,7 @@ from core.scoring.policy import Missing, ScoringPolicy
 from core.scoring.rows import ScoreRows, unjoinable_reason
 from core.scoring.scoring_file import ScoringFile
 from core.scoring.shard import MATCH_SCHEMA, STATUSES, ShardScores
-from core.scoring.weighted_sum import Sums
+from core.scoring.weighted_sum import Sums, add_sums
 
 
 class ScoreStatus(StrEnum):
@@ -79,7 +79,7 @@ def merge(n_scores: int, n_samples: int, shards: Iterable[ShardScores]) -> Merge
     total = Sums.zeros(n_scores, n_samples)
     matches = [MATCH_SCHEMA.empty_table()]
     for shard in shards:
-        total.add(shard.sums)
+        add_sums(total, shard.sums)
         matches.append(shard.matches)
     return Merged(total, _one_per_row(pa.concat_tables(matches)))
 
@@ -179,7 +179,7 @@ def score_status(coverage: Coverage, policy: ScoringPolicy) -> ScoreStatus:
 def match_table(
     files: Sequence[ScoringFile], rows: ScoreRows, merged: Merged, policy: ScoringPolicy
 ) -> pa.Table:
-    """MATCHES_SCHEMA: every row of every scoring file, in file order, with its status and reason."""
+    """MATCHES_SCHEMA: every row of every scoring file, in file order, with status and reason."""
     outcomes = _outcomes_by_score(rows, merged.matches)
     lines = [
         _lines_of_file(file, outcome, policy) for file, outcome in zip(files, outcomes, strict=True)

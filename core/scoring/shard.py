@@ -1,4 +1,4 @@
-"""One shard's work: blocks in, partial sums and matches out. The same function runs inline and on Ray.
+"""One shard's work: blocks in, partial sums and matches out; the same function inline and on Ray.
 
 Plan, one shard, merge: `ScorePlan` is made once from the scoring files and broadcast, `score_shard`
 is the work of one task and may run again anywhere, `core.scoring.scores` merges in shard order.
@@ -27,7 +27,7 @@ MATCH_SCHEMA = pa.schema(
         ("matched_allele", pa.string()),
     ]
 )
-"""Rows of ScoreRows that met a record. `status` indexes STATUSES, `reason` REASONS and `match_type`
+"""Rows of ScoreRows that met a record. `status` indexes STATUSES, `reason` REASONS, `match_type`
 MATCH_TYPES, -1 where there is none; `variant_id` is contig:position:REF:ALT."""
 
 STATUSES: tuple[Status, ...] = tuple(Status)
@@ -35,8 +35,8 @@ STATUSES: tuple[Status, ...] = tuple(Status)
 
 @dataclass(frozen=True, slots=True)
 class ScorePlan:
-    """What every shard of a run is scored with. `settled` lists rows of ScoreRows that another shard
-    holds the better record of: this shard leaves them alone."""
+    """What every shard of a run is scored with. `settled` lists rows of ScoreRows that another
+    shard holds the better record of: this shard leaves them alone."""
 
     context: TermContext
     n_samples: int
@@ -102,11 +102,14 @@ def _match_batch(
 
 PARTIAL_SCHEMA = pa.schema(
     [
-        *((name, pa.large_binary()) for name in Sums.__slots__),
+        *((name, pa.large_binary()) for name in Sums._fields),
         ("n_scores", pa.int32()),
         ("matches", pa.large_binary()),
     ]
 )
+
+
+_SUM_DTYPES: tuple[npt.DTypeLike, ...] = (np.float64, np.float64, np.int32, np.int32, np.int32)
 
 
 def to_partial(scores: ShardScores) -> pa.Table:
@@ -114,7 +117,7 @@ def to_partial(scores: ShardScores) -> pa.Table:
     sink = pa.BufferOutputStream()
     with pa.ipc.new_stream(sink, MATCH_SCHEMA) as writer:
         writer.write_table(scores.matches)
-    arrays = {name: getattr(scores.sums, name) for name in Sums.__slots__}
+    arrays = {name: getattr(scores.sums, name) for name in Sums._fields}
     row = {name: [array.tobytes()] for name, array in arrays.items()}
     row |= {"n_scores": [len(scores.sums.score_sum)], "matches": [sink.getvalue().to_pybytes()]}
     return pa.table(row, schema=PARTIAL_SCHEMA)
@@ -122,14 +125,12 @@ def to_partial(scores: ShardScores) -> pa.Table:
 
 def from_partial(partial: pa.Table) -> ShardScores:
     """The inverse of `to_partial`; the arrays are read-only."""
-    row = {name: partial.column(name)[0] for name in (*Sums.__slots__, "n_scores")}
-    n_scores = row["n_scores"].as_py()
-    dtypes = (np.float64, np.float64, np.int32, np.int32, np.int32)
-    arrays = [
-        np.frombuffer(row[name].as_buffer(), dtype).reshape(n_scores, -1)
-        for name, dtype in zip(Sums.__slots__, dtypes, strict=True)
-    ]
-    return ShardScores(Sums(*arrays), matches_of(partial))
+    n_scores = partial.column("n_scores")[0].as_py()
+    arrays = {
+        name: np.frombuffer(partial.column(name)[0].as_buffer(), dtype).reshape(n_scores, -1)
+        for name, dtype in zip(Sums._fields, _SUM_DTYPES, strict=True)
+    }
+    return ShardScores(Sums(**arrays), matches_of(partial))
 
 
 def matches_of(partial: pa.Table) -> pa.Table:

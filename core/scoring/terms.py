@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
 import pyarrow.compute as pc
 
 from core.genome_build import GenomeBuild, par_intervals
@@ -135,7 +134,7 @@ def _in_par(position: Indices, build: GenomeBuild | None) -> Bools:
 
 def _is_plain(block: DosageBlock, terms: Terms) -> Bools:
     """(T,) diploid hard calls of one ALT row, on a place without sex rules."""
-    if block.dosage.dtype != np.uint8:
+    if block.hard_calls is None:
         return np.zeros(len(terms), bool)
     several_alts = block.column("n_alts").to_numpy()[terms.variant] > 1
     plain = (terms.place == kernels.AS_WRITTEN) & ~(terms.is_ref & several_alts)
@@ -146,22 +145,27 @@ def _is_plain(block: DosageBlock, terms: Terms) -> Bools:
 
 def _add_plain(context: TermContext, block: DosageBlock, terms: Terms, sums: kernels.Sums) -> None:
     """Terms of the table kernel; ploidy 2 is added once per record and score for all samples."""
-    if not len(terms):
+    calls = block.hard_calls
+    if calls is None or not len(terms):
         return
     counts = np.empty((len(terms), 4), np.int64)
-    kernels.count_calls(block.dosage, terms.variant, counts)
+    kernels.count_calls(calls, terms.variant, counts)
     frequency = _frequencies(context, block, terms, _frequency_of_counts(counts, terms.is_ref))
     values, dosages = _call_tables(context.policy, terms, frequency)
-    keeps_ploidy = ~np.isnan(values[:, kernels.MISSING_COLUMN])
-    kernels.add_hard_calls(
-        block.dosage, terms.variant, terms.score, np.nan_to_num(values), dosages,
-        counts[:, kernels.MISSING_COLUMN] > 0, terms.record_once, keeps_ploidy,
-        sums.score_sum, sums.dosage_sum, sums.n_missing, sums.denominator, sums.allele_count,
-    )  # fmt: skip
+    hard = kernels.HardTerms(
+        row=terms.variant,
+        score=terms.score,
+        values=np.nan_to_num(values),
+        dosages=dosages,
+        has_missing=counts[:, kernels.MISSING] > 0,
+        record_once=terms.record_once,
+        keeps_ploidy=~np.isnan(values[:, kernels.MISSING]),
+    )
+    kernels.add_hard_calls(calls, hard, sums)
     records = np.bincount(terms.score[terms.record_once], minlength=len(sums.denominator))
     ploidy = 2 * records.astype(np.int32)[:, None]
-    sums.denominator.__iadd__(ploidy)
-    sums.allele_count.__iadd__(ploidy)
+    np.add(sums.denominator, ploidy, out=sums.denominator)
+    np.add(sums.allele_count, ploidy, out=sums.allele_count)
 
 
 def _call_tables(policy: ScoringPolicy, terms: Terms, frequency: Floats) -> tuple[Floats, Floats]:
@@ -245,20 +249,27 @@ def _add_general(
     sex_unknown = np.zeros(len(terms), bool)
     if not len(terms):
         return sex_unknown
-    dosage, ploidy, rows = _general_rows(block, terms)
-    in_cohort = np.empty(len(terms))
-    kernels.cohort_frequencies(
-        dosage, ploidy, rows, terms.is_ref, terms.place, context.sex, in_cohort
+    dosage, ploidy, row = _general_rows(block, terms)
+    policy, unknown = context.policy, np.full(len(terms), np.nan)
+    general = kernels.DosageTerms(
+        row=row,
+        score=terms.score,
+        weight=terms.weight,
+        frequency=unknown,
+        is_ref=terms.is_ref,
+        effect_type=terms.effect_type,
+        place=terms.place,
+        doubled=terms.doubled,
+        record_once=terms.record_once,
     )
-    policy = context.policy
+    in_cohort = np.empty(len(terms))
+    kernels.cohort_frequencies(dosage, ploidy, context.sex, general, in_cohort)
+    general = general._replace(frequency=_frequencies(context, block, terms, in_cohort))
+    hardy_weinberg = policy.imputed_nonadditive is ImputedNonadditive.HARDY_WEINBERG
+    rule = _MISSING_RULES[policy.missing]
     kernels.add_dosages(
-        dosage, ploidy, context.sex,
-        rows, terms.score, terms.weight, terms.is_ref, terms.effect_type,
-        _frequencies(context, block, terms, in_cohort), terms.place, terms.doubled,
-        terms.record_once, _MISSING_RULES[policy.missing],
-        policy.imputed_nonadditive is ImputedNonadditive.HARDY_WEINBERG, sex_unknown,
-        sums.score_sum, sums.dosage_sum, sums.n_missing, sums.denominator, sums.allele_count,
-    )  # fmt: skip
+        dosage, ploidy, context.sex, general, rule, hardy_weinberg, sex_unknown, sums
+    )
     return sex_unknown
 
 

@@ -1,65 +1,66 @@
-"""Weighted sums of effect dosages: the inner loops. Arrays in, arrays out; nothing else happens here.
+"""Weighted sums of effect dosages: the inner loops. Arrays in, arrays out; nothing else is here.
 
 A *term* is one matched row of a scoring file: weight times effect dosage of one allele of one
-record. Two kernels add terms to the same accumulators, always in the order of the terms, so a block
+record. Two kernels add terms to the same sums, always in the order of the terms, so that a block
 gives the same bits wherever it is scored:
 
-    add_hard_calls   terms on diploid uint8 rows: every cell is looked up in a table of four values
+    add_hard_calls   diploid uint8 rows: every cell is looked up in a table of four values
     add_dosages      everything else: imputed dosages, other ploidies, sex chromosomes
-
-Accumulators are (K scores, S samples). `denominator` and `allele_count` start at 0 and take what
-differs from the diploid terms' common part, which `add_hard_calls` leaves to its caller (2 for each
-record): thus complete diploid data touch two of the five arrays only.
 """
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 from numba import njit
 
+Bools = npt.NDArray[np.bool_]
+Bytes = npt.NDArray[np.uint8]
+Codes = npt.NDArray[np.int8]
+Counts = npt.NDArray[np.int32]
 Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int32]
-
-MISSING_COLUMN = 3
-"""Column of a term's table that holds what a missing call is worth."""
+Indices = npt.NDArray[np.int64]
 
 
-@dataclass(frozen=True, slots=True)
-class Sums:
-    """Partial sums of K scores over S samples; all arrays C-contiguous.
+class Sums(NamedTuple):
+    """Partial sums of K scores over S samples; all arrays (K, S), C-contiguous.
 
-    score_sum     (K, S) float64   weight times effect dosage, imputed calls included
-    dosage_sum    (K, S) float64   effect dosages of observed calls
-    n_missing     (K, S) int32     matched records whose call is missing
-    denominator   (K, S) int32     ploidy of the records that count, each record once
-    allele_count  (K, S) int32     ploidy of the observed calls, each record once
+    score_sum     float64   weight times effect dosage, imputed calls included
+    dosage_sum    float64   effect dosages of observed calls
+    n_missing     int32     matched records whose call is missing
+    denominator   int32     ploidy of the records that count, each record once
+    allele_count  int32     ploidy of the observed calls, each record once
     """
 
     score_sum: Floats
     dosage_sum: Floats
-    n_missing: Ints
-    denominator: Ints
-    allele_count: Ints
+    n_missing: Counts
+    denominator: Counts
+    allele_count: Counts
 
     @classmethod
     def zeros(cls, n_scores: int, n_samples: int) -> "Sums":
         shape = (n_scores, n_samples)
-        floats = [np.zeros(shape, np.float64) for _ in range(2)]
-        ints = [np.zeros(shape, np.int32) for _ in range(3)]
-        return cls(*floats, *ints)
+        return cls(
+            score_sum=np.zeros(shape, np.float64),
+            dosage_sum=np.zeros(shape, np.float64),
+            n_missing=np.zeros(shape, np.int32),
+            denominator=np.zeros(shape, np.int32),
+            allele_count=np.zeros(shape, np.int32),
+        )
 
-    def add(self, other: "Sums") -> None:
-        """In place; the caller fixes the order, which fixes the bits."""
-        for name in self.__slots__:
-            getattr(self, name).__iadd__(getattr(other, name))
+
+def add_sums(total: Sums, part: Sums) -> None:
+    """In place; the caller fixes the order, which fixes the bits."""
+    for whole, piece in zip(total, part, strict=True):
+        np.add(whole, piece, out=whole)
 
 
 @njit(cache=True, nogil=True)
-def count_calls(dosage, rows, counts):  # pragma: no cover - compiled
+def count_calls(dosage: Bytes, rows: Indices, counts: Indices) -> None:
     """How often a row holds 0, 1, 2, anything else.
 
-    dosage (R, S) uint8; rows (T,) int64, in range; counts (T, 4) int64, overwritten.
+    dosage (R, S); rows (T,), in range; counts (T, 4), overwritten.
     """
     n_samples = dosage.shape[1]
     for t in range(rows.shape[0]):
@@ -76,51 +77,91 @@ def count_calls(dosage, rows, counts):  # pragma: no cover - compiled
         counts[t, 3] = n3
 
 
-@njit(cache=True, nogil=True)
-def add_hard_calls(
-    dosage, rows, scores, values, dosages, has_missing, record_once, keeps_ploidy,
-    score_sum, dosage_sum, n_missing, denominator, allele_count,
-):  # fmt: skip  # pragma: no cover - compiled
-    """Add T terms on diploid hard calls.
+MISSING = 3
+"""Column of HardTerms.values, and of `count_calls`, for a missing call."""
 
-    dosage        (R, S) uint8: 0, 1, 2, or 255 missing (any value above 2 counts as missing)
-    rows, scores  (T,) int64: row of `dosage`, score of the accumulators; in range
-    values        (T, 4) float64: what a call of 0, 1, 2, missing adds to score_sum
-    dosages       (T, 4) float64: what it adds to dosage_sum (0 for missing)
-    has_missing   (T,) bool: the row holds a missing call
-    record_once   (T,) bool: first term of its (score, record): ploidy counts
-    keeps_ploidy  (T,) bool: a missing call stays in the denominator
+
+class HardTerms(NamedTuple):
+    """T terms on diploid hard calls.
+
+    row, score    (T,) row of the dosages and score of the sums; in range
+    values        (T, 4) what a call of 0, 1, 2, missing adds to score_sum
+    dosages       (T, 4) what it adds to dosage_sum (0 for missing)
+    has_missing   (T,) the row holds a missing call
+    record_once   (T,) first term of its (score, record): its ploidy counts
+    keeps_ploidy  (T,) a missing call stays in the denominator
+    """
+
+    row: Indices
+    score: Indices
+    values: Floats
+    dosages: Floats
+    has_missing: Bools
+    record_once: Bools
+    keeps_ploidy: Bools
+
+
+@njit(cache=True, nogil=True)
+def add_hard_calls(dosage: Bytes, terms: HardTerms, sums: Sums) -> None:
+    """Add terms on `dosage` (R, S): 0, 1, 2, or 255 missing (whatever is above 2 is missing).
+
+    Ploidy that everyone shares is the caller's: add 2 to denominator and allele_count for every
+    (score, record). Only what missing calls take away is taken here, so complete data touch two
+    of the five arrays.
     """
     n_samples = dosage.shape[1]
-    for t in range(rows.shape[0]):
-        row, k = rows[t], scores[t]
+    for t in range(terms.row.shape[0]):
+        row, k = terms.row[t], terms.score[t]
         for s in range(n_samples):
-            call = min(dosage[row, s], 3)
-            score_sum[k, s] += values[t, call]
-            dosage_sum[k, s] += dosages[t, call]
-        if not (has_missing[t] and record_once[t]):
+            call = min(int(dosage[row, s]), MISSING)
+            sums.score_sum[k, s] += terms.values[t, call]
+            sums.dosage_sum[k, s] += terms.dosages[t, call]
+        if not (terms.has_missing[t] and terms.record_once[t]):
             continue
         for s in range(n_samples):
             if dosage[row, s] > 2:
-                n_missing[k, s] += 1
-                allele_count[k, s] -= 2
-                if not keeps_ploidy[t]:
-                    denominator[k, s] -= 2
+                sums.n_missing[k, s] += 1
+                sums.allele_count[k, s] -= 2
+                if not terms.keeps_ploidy[t]:
+                    sums.denominator[k, s] -= 2
 
 
 ADDITIVE, DOMINANT, RECESSIVE = 0, 1, 2
+"""Effect types."""
 
-# What a missing call does in `add_dosages`
 DROPPED, IMPUTED, AS_ZERO, AS_REFERENCE = 0, 1, 2, 3
+"""What a missing call does."""
 
-# The ploidy rule of a record's place in the genome
 AS_WRITTEN, X_HAPLOID_IN_MALES, Y_OF_MALES = 0, 1, 2
+"""The ploidy rule of a record's place in the genome."""
 
 _UNKNOWN, _MALE, _FEMALE = 0, 1, 2
 
 
+class DosageTerms(NamedTuple):
+    """T terms on any calls.
+
+    row, score          (T,) row of the dosages and score of the sums; in range
+    weight, frequency   (T,) frequency of the effect allele, NaN: unknown
+    is_ref              (T,) the effect allele is REF: its dosage is ploidy - dosage
+    effect_type, place  (T,) the codes above
+    doubled             (T,) a haploid call counts twice
+    record_once         (T,) first term of its (score, record): its ploidy counts
+    """
+
+    row: Indices
+    score: Indices
+    weight: Floats
+    frequency: Floats
+    is_ref: Bools
+    effect_type: Codes
+    place: Codes
+    doubled: Bools
+    record_once: Bools
+
+
 @njit(cache=True, nogil=True)
-def effect_dosage(dosage, ploidy, effect_type):  # pragma: no cover - compiled
+def effect_dosage(dosage: float, ploidy: float, effect_type: int) -> float:
     """The dosage that a weight multiplies.
 
     dominant: any effect allele; recessive: every allele is the effect allele (d - 1 in a diploid,
@@ -134,8 +175,10 @@ def effect_dosage(dosage, ploidy, effect_type):  # pragma: no cover - compiled
 
 
 @njit(cache=True, nogil=True)
-def expected_dosage(frequency, ploidy, effect_type, hardy_weinberg):  # pragma: no cover - compiled
-    """The expected effect dosage of a call that is missing, at an effect allele frequency."""
+def expected_dosage(
+    frequency: float, ploidy: float, effect_type: int, hardy_weinberg: bool
+) -> float:
+    """The expected effect dosage of a missing call, at an effect allele frequency."""
     if effect_type == ADDITIVE:
         return ploidy * frequency
     if not hardy_weinberg:
@@ -146,9 +189,12 @@ def expected_dosage(frequency, ploidy, effect_type, hardy_weinberg):  # pragma: 
 
 
 @njit(cache=True, nogil=True)
-def as_sexed(dosage, ploidy, place, sex):  # pragma: no cover - compiled
-    """(dosage, ploidy) of one call as its place and the sample's sex have it; ploidy 0: no such
-    chromosome. A male call written diploid on X counts as the haploid it is."""
+def as_sexed(dosage: float, ploidy: float, place: int, sex: int) -> tuple[float, float]:
+    """(dosage, ploidy) of one call as its place and the sample's sex have it.
+
+    Ploidy 0: the sample has no such chromosome. A male call written diploid on X counts as the
+    haploid it is.
+    """
     if place == X_HAPLOID_IN_MALES and sex == _MALE and ploidy == 2.0:
         return dosage * 0.5, 1.0
     if place == Y_OF_MALES and sex == _FEMALE:
@@ -158,72 +204,68 @@ def as_sexed(dosage, ploidy, place, sex):  # pragma: no cover - compiled
 
 @njit(cache=True, nogil=True)
 def cohort_frequencies(
-    dosage, ploidy, rows, is_ref, place, sex, frequency
-):  # pragma: no cover - compiled
-    """The effect allele's frequency among the observed calls; NaN where there are none.
+    dosage: Floats, ploidy: Bytes, sex: Codes, terms: DosageTerms, frequency: Floats
+) -> None:
+    """The effect allele's frequency among observed calls; NaN where there are none.
 
-    dosage (R, S) float64, NaN missing; ploidy (R, S) uint8; rows (T,) int64; is_ref (T,) bool;
-    place (T,) int8; sex (S,) int8; frequency (T,) float64, overwritten. Haploid calls count once.
+    dosage (R, S), NaN missing; ploidy (R, S); sex (S,); frequency (T,), overwritten. A haploid
+    call is one allele.
     """
-    for t in range(rows.shape[0]):
-        row = rows[t]
+    for t in range(terms.row.shape[0]):
+        row = terms.row[t]
         alleles, effects = 0.0, 0.0
         for s in range(dosage.shape[1]):
-            d, p = as_sexed(dosage[row, s], float(ploidy[row, s]), place[t], sex[s])
+            d, p = as_sexed(dosage[row, s], float(ploidy[row, s]), terms.place[t], sex[s])
             if not np.isnan(d):
                 alleles += p
-                effects += p - d if is_ref[t] else d
+                effects += p - d if terms.is_ref[t] else d
         frequency[t] = effects / alleles if alleles > 0 else np.nan
 
 
 @njit(cache=True, nogil=True)
 def add_dosages(
-    dosage, ploidy, sex,
-    rows, scores, weights, is_ref, effect_types, frequencies, places, doubled, record_once,
-    missing_rule, hardy_weinberg, sex_unknown,
-    score_sum, dosage_sum, n_missing, denominator, allele_count,
-):  # fmt: skip  # pragma: no cover - compiled
-    """Add T terms on any calls.
+    dosage: Floats,
+    ploidy: Bytes,
+    sex: Codes,
+    terms: DosageTerms,
+    missing: int,
+    hardy_weinberg: bool,
+    sex_unknown: Bools,
+    sums: Sums,
+) -> None:
+    """Add terms on `dosage` (R, S) of each row's ALT, NaN missing, with `ploidy` (R, S).
 
-    dosage          (R, S) float64 dosage of the row's ALT, NaN missing
-    ploidy          (R, S) uint8
-    sex             (S,) int8: 0 unknown, 1 male, 2 female
-    rows, scores    (T,) int64, in range; weights, frequencies (T,) float64, frequency NaN: unknown
-    is_ref          (T,) bool: the effect allele is REF, its dosage ploidy - dosage
-    effect_types, places (T,) int8: the codes above
-    doubled         (T,) bool: a haploid call counts twice (`x_male=doubled`)
-    record_once     (T,) bool: first term of its (score, record): ploidy counts
-    missing_rule    DROPPED | IMPUTED | AS_ZERO | AS_REFERENCE
-    sex_unknown     (T,) bool, overwritten: some missing Y call belongs to a sample of unknown sex
+    sex          (S,) 0 unknown, 1 male, 2 female
+    missing      what a missing call does; IMPUTED without a frequency drops it
+    sex_unknown  (T,) overwritten: a missing Y call belongs to a sample of unknown sex, who may not
+                 have the chromosome at all and is not imputed
     """
-    for t in range(rows.shape[0]):
-        row, k, once = rows[t], scores[t], record_once[t]
+    for t in range(terms.row.shape[0]):
+        row, k, once = terms.row[t], terms.score[t], terms.record_once[t]
+        weight, is_ref, effect_type = terms.weight[t], terms.is_ref[t], terms.effect_type[t]
+        known_frequency = not np.isnan(terms.frequency[t])
         sex_unknown[t] = False
         for s in range(dosage.shape[1]):
-            d, p = as_sexed(dosage[row, s], float(ploidy[row, s]), places[t], sex[s])
+            d, p = as_sexed(dosage[row, s], float(ploidy[row, s]), terms.place[t], sex[s])
             if p == 0.0:
                 continue
-            if doubled[t] and p == 1.0:
+            if terms.doubled[t] and p == 1.0:
                 d, p = d * 2.0, 2.0
-            if not np.isnan(d):
-                x = effect_dosage(p - d if is_ref[t] else d, p, effect_types[t])
-                score_sum[k, s] += weights[t] * x
-                dosage_sum[k, s] += x
-                if once:
-                    denominator[k, s] += int(p)
-                    allele_count[k, s] += int(p)
-                continue
-            n_missing[k, s] += once
-            if places[t] == Y_OF_MALES and sex[s] == _UNKNOWN:
-                sex_unknown[t] = True
-                continue
-            if missing_rule == DROPPED or (missing_rule == IMPUTED and np.isnan(frequencies[t])):
-                continue
-            if missing_rule == IMPUTED:
-                x = expected_dosage(frequencies[t], p, effect_types[t], hardy_weinberg)
-                score_sum[k, s] += weights[t] * x
-            elif missing_rule == AS_REFERENCE:
-                x = effect_dosage(p if is_ref[t] else 0.0, p, effect_types[t])
-                score_sum[k, s] += weights[t] * x
+            observed = not np.isnan(d)
+            counts = True
+            if observed:
+                x = effect_dosage(p - d if is_ref else d, p, effect_type)
+                sums.dosage_sum[k, s] += x
+            elif terms.place[t] == Y_OF_MALES and sex[s] == _UNKNOWN:
+                x, counts, sex_unknown[t] = 0.0, False, True
+            elif missing == IMPUTED and known_frequency:
+                x = expected_dosage(terms.frequency[t], p, effect_type, hardy_weinberg)
+            elif missing == AS_REFERENCE:
+                x = effect_dosage(p if is_ref else 0.0, p, effect_type)
+            else:
+                x, counts = 0.0, missing == AS_ZERO
+            sums.score_sum[k, s] += weight * x
             if once:
-                denominator[k, s] += int(p)
+                sums.n_missing[k, s] += not observed
+                sums.allele_count[k, s] += int(p) if observed else 0
+                sums.denominator[k, s] += int(p) if counts else 0

@@ -80,9 +80,7 @@ def test_the_average_is_that_of_the_score_run_alone(four_scores, acceptance_data
         rows = csv.DictReader(lines, delimiter="\t")
         alone = {row["IID"]: float(row["AVG"]) for row in rows if row["PGS"] == "duplicatetest"}
     ids = four_scores.column("sample_id", "duplicatetest")
-    averages = dict(
-        zip(ids, four_scores.column("score_average", "duplicatetest"), strict=True)
-    )
+    averages = dict(zip(ids, four_scores.column("score_average", "duplicatetest"), strict=True))
     assert averages == pytest.approx(alone, rel=1e-5, abs=1e-8)
     assert averages["HG00096_HG00096"] == pytest.approx(0.00273200625, rel=1e-6)
 

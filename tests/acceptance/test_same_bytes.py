@@ -1,5 +1,5 @@
-"""The same run gives the same bytes: in threads, on Ray with one or four workers, after a worker was
-killed, and after the whole run was killed and started again."""
+"""The same run gives the same bytes: in threads, on Ray with one or four workers, after a worker
+was killed, and after the whole run was killed and started again."""
 
 import os
 import signal

@@ -1,4 +1,4 @@
-"""A scoring file over the sites of a VCF, with seeded weights and both alleles as effect alleles."""
+"""A scoring file over the sites of a VCF: seeded weights, both alleles as effect alleles."""
 
 import random
 from pathlib import Path

@@ -65,7 +65,7 @@ def bgzf_block(text: bytes, *, level: int = 1) -> bytes:
 def bgzip(
     text: bytes, *, block_bytes: int = 65280, level: int = 1, is_complete: bool = True
 ) -> bytes:
-    """BGZF with `block_bytes` of text in a block; an incomplete file lacks the last, empty block."""
+    """BGZF, `block_bytes` of text in a block; an incomplete file lacks the last, empty block."""
     starts = range(0, len(text), block_bytes)
     blocks = [bgzf_block(text[start : start + block_bytes], level=level) for start in starts]
     return b"".join(blocks) + (EOF_BLOCK if is_complete else b"")

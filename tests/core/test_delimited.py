@@ -72,3 +72,9 @@ def test_what_is_no_number_is_null() -> None:
 def test_the_first_true_is_found() -> None:
     assert first_true(pa.array([False, None, True, True])) == 2
     assert first_true(pa.array([False, None])) is None
+
+
+def test_a_row_of_many_megabytes_is_refused(tmp_path: Path) -> None:
+    text = read(tmp_path, b"name\tsize\na\t" + b"1" * (17 << 20) + b"\nb\t2\n")
+    with pytest.raises(SampleSheetError, match="line 1: the rows cannot be read"):
+        text.columns(["size"])

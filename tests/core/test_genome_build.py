@@ -101,7 +101,7 @@ class TestLengths:
 
 
 def is_main(contig: Mapping[str, str]) -> bool:
-    return contig["role"] == "assembled" and contig["name"] not in {"chrM", "chrMT"}
+    return contig["role"] == "assembled" and contig["unit"] == "primary"
 
 
 class TestPseudoAutosomalRegions:

@@ -1,3 +1,4 @@
+import contextlib
 import random
 import zlib
 
@@ -129,7 +130,5 @@ def test_no_block_within_64_kib_is_an_error():
 
 @given(st.binary(max_size=200))
 def test_any_bytes_are_text_or_an_error(content):
-    try:
+    with contextlib.suppress(GenotypeFileError):
         text_of(EOF_BLOCK[:12] + content)
-    except GenotypeFileError:
-        pass

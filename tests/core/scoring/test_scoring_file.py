@@ -8,6 +8,7 @@ import math
 import os
 import pickle
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -515,8 +516,11 @@ GENERATED_ROWS = st.builds(
     effect_weight=st.floats(allow_nan=False, allow_infinity=False),
     rsid=st.none() | st.integers(1, 10**9).map("rs{}".format),
 )
-BIALLELIC_ROWS = GENERATED_ROWS.filter(
-    lambda row: row.other_allele not in {None, row.effect_allele} and row.rsid is None
+# An inserted base makes the two alleles differ without a filter
+BIALLELIC_ROWS = GENERATED_ROWS.map(
+    lambda row: replace(
+        row, rsid=None, other_allele=f"{row.effect_allele}{row.other_allele or 'A'}"
+    )
 )
 
 
