@@ -5,6 +5,7 @@ dashboard off unless asked, and never joins another cluster that happens to run 
 Ray is imported late on purpose: it settles its authentication when it is imported.
 """
 
+import logging
 import os
 import secrets
 import sys
@@ -51,6 +52,7 @@ def start_local_ray(
         dashboard_port=dashboard_port,
         namespace=namespace,
         log_to_driver=False,
+        logging_level=logging.WARNING,
         _temp_dir=str(temp_dir) if temp_dir is not None else None,
     )
 

@@ -74,7 +74,7 @@ class MessageLog:
         """Whether readers have something new now."""
         if live.message["event"] == EventType.PROGRESS:
             return self._append_progress(live)
-        self._forget_progress_of_ended_job(live)
+        self._drop_progress_of_ended_job(live)
         self._number += 1
         self._states.append((self._number, live))
         if len(self._states) > self._capacity:
@@ -126,8 +126,8 @@ class MessageLog:
             self._told_at.pop(oldest, None)
             self._held.pop(oldest, None)
 
-    def _forget_progress_of_ended_job(self, live: LiveMessage) -> None:
-        """After COMPLETE no late snapshot may say "half done"."""
+    def _drop_progress_of_ended_job(self, live: LiveMessage) -> None:
+        """A snapshot held back must not say "half done" after COMPLETE."""
         data = live.message["data"]
         if live.message["event"] == EventType.JOB_STATE and data["state"] not in _UNDER_WAY:
             self._held.pop(data["job_id"], None)
@@ -191,13 +191,20 @@ def start_status(*, progress_hz: float = 4.0, capacity: int = 10_000) -> "ActorP
 
 def status_actor() -> "ActorProxy[JobStatus]":
     """Raises ValueError before `start_status`. Take a new handle after an actor error."""
-    return ray.get_actor(ACTOR_NAME, namespace=NAMESPACE)
+    return named_actor(ACTOR_NAME)
+
+
+def named_actor(name: str) -> "ActorProxy[Any]":
+    """Raises ValueError where there is none; asking never starts a cluster, as Ray's own would."""
+    if not ray.is_initialized():
+        raise ValueError("this process is not connected to Ray")
+    return ray.get_actor(name, namespace=NAMESPACE)
 
 
 def publish(user_id: str, message: Message) -> None:
     """Fire and forget: readers that miss it find state and results in the event table."""
     try:
-        actor: Any = status_actor()
+        actor = status_actor()
     except ValueError:
         logger.warning("JobStatus is not running: %s is in the event table only", message["event"])
         return

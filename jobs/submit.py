@@ -11,15 +11,12 @@ A lost `announce` loses nothing; the dispatcher reads the table too.
 
 import logging
 from collections.abc import Sequence
-from typing import Any
-
-import ray
 
 from core.events import Event
 from core.job import Job, JobKind
 from core.records.records import GenomicData, PrsScore
 from core.records.repositories import UnitOfWork
-from jobs.status import NAMESPACE, publish_events
+from jobs.status import named_actor, publish_events
 
 logger = logging.getLogger(__name__)
 
@@ -62,7 +59,7 @@ def announce(events: list[Event]) -> None:
 
 def wake_dispatcher() -> None:
     try:
-        dispatcher: Any = ray.get_actor(DISPATCHER_NAME, namespace=NAMESPACE)
+        dispatcher = named_actor(DISPATCHER_NAME)
     except ValueError:
         logger.warning("the dispatcher is not running: jobs wait in the table")
         return

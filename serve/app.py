@@ -4,8 +4,10 @@ Both are import paths of `serve deploy configs/serve.yaml`, and what `curagenie 
 entry points: `args` are settings by field name and win over the environment.
 """
 
+import io
+import logging
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 
 from pydantic import JsonValue
 from ray import serve
@@ -76,6 +78,7 @@ def prepare(settings: Settings) -> None:
 @contextmanager
 def serving(settings: Settings) -> Generator[None]:
     """Both applications on the Ray that this process is connected to; Serve ends with the block."""
+    logging.getLogger("ray.serve").setLevel(logging.WARNING)
     prepare(settings)
     # Paths carry user ids, so the access log stays off.
     serve.start(
@@ -92,4 +95,6 @@ def serving(settings: Settings) -> Generator[None]:
         )
         yield
     finally:
-        serve.shutdown()
+        # The controller dies while it is still being asked to stop, and Ray prints that.
+        with redirect_stdout(io.StringIO()):
+            serve.shutdown()

@@ -4,6 +4,7 @@ Development mode has no login, so the service listens on loopback; Ray asks for 
 only this user can read. Nothing here outlives `running_stack`.
 """
 
+import io
 import ipaddress
 import os
 import secrets
@@ -11,7 +12,7 @@ import shutil
 import socket
 import tempfile
 from collections.abc import Generator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, redirect_stdout, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -122,7 +123,9 @@ def _ray(settings: Settings, *, dashboard: bool) -> Generator[str | None]:
 def _stop_ray() -> None:
     import ray  # noqa: PLC0415 - see _ray
 
-    ray.shutdown()
+    # Ray prints what died on the way down; all of it is meant to.
+    with redirect_stdout(io.StringIO()):
+        ray.shutdown()
 
 
 def _prepare_environment(settings: Settings) -> None:

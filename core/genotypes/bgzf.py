@@ -77,9 +77,10 @@ def find_block(source: ByteRanges, offset: int) -> int:
     if not data:
         return source.size_bytes
     is_end = offset + len(data) >= source.size_bytes
+    broken: set[int] = set()
     candidate = data.find(_MAGIC)
     while 0 <= candidate < MAX_BLOCK_BYTES:
-        if _is_chain(data, candidate, is_end=is_end):
+        if _is_chain(data, candidate, broken, is_end=is_end):
             return offset + candidate
         candidate = data.find(_MAGIC, candidate + 1)
     if is_end and len(data) < MAX_BLOCK_BYTES:
@@ -91,16 +92,19 @@ def find_block(source: ByteRanges, offset: int) -> int:
     )
 
 
-def _is_chain(data: bytes, start: int, *, is_end: bool) -> bool:
-    at, n_blocks = start, 0
-    while n_blocks < _CHAIN_BLOCKS or at - start <= MAX_BLOCK_BYTES:
+def _is_chain(data: bytes, start: int, broken: set[int], *, is_end: bool) -> bool:
+    """`broken`: headers of chains that ended early; they are added to, so that no chain is walked
+    twice."""
+    at, visited = start, list[int]()
+    while len(visited) < _CHAIN_BLOCKS or at - start <= MAX_BLOCK_BYTES:
         if at == len(data):
-            return is_end and n_blocks > 0
-        size = block_size(data, at)
+            return is_end and len(visited) > 0
+        size = NO_BLOCK if at in broken else block_size(data, at)
         if size <= 0:
+            broken.update(visited)
             return False
+        visited.append(at)
         at += size
-        n_blocks += 1
     return True
 
 

@@ -47,6 +47,9 @@ N_LINE_COLUMNS = 11
 
 MAX_POSITION = 2**31 - 1
 
+MIN_LINE_BYTES = 11
+"""Nine tabs, a digit of POS and a line end."""
+
 BAD_POSITION = -1
 TOO_FEW_COLUMNS = -2
 
@@ -129,8 +132,12 @@ def index_lines(
 ) -> int:
     """Find the columns of every line that is not empty; returns how many lines those are.
 
+    Stops behind the first line with a bad position, which nobody can use; so every other line has at
+    least MIN_LINE_BYTES, and a text of line ends needs no memory.
+
     text         complete lines: it is empty or its last byte is a line end. CR LF is one, too.
-    lines        (m, 11), m at least the number of line ends; rows beyond the result are undefined
+    lines        (m, 11), m at least min(line ends, text's length // MIN_LINE_BYTES + 1); rows beyond
+                 the result are undefined
     positions    (m,) POS; BAD_POSITION where it is no integer of 0 .. 2**31 - 1, TOO_FEW_COLUMNS
                  where the line has no ninth tab (absent tabs stand at the line's end)
     same_contig  (m,) CHROM is the bytes of the line before; False for the first
@@ -167,6 +174,8 @@ def index_lines(
                 lines[n_lines, FIRST_TAB],
             )
             n_lines += 1
+            if positions[n_lines - 1] < 0:
+                break
         start = newline + 1
     return n_lines
 

@@ -26,6 +26,7 @@ from core.genotypes.vcf_kernels import (
     FIRST_TAB,
     LINE_END,
     LINE_START,
+    MIN_LINE_BYTES,
     N_LINE_COLUMNS,
     NINTH_TAB,
     Ints,
@@ -279,7 +280,7 @@ class ShardLines:
 
     def _index(self) -> LineWindow:
         text = self._buffer.text[: end_of_lines(self._buffer.text)]
-        n = count_newlines(text)
+        n = min(count_newlines(text), len(text) // MIN_LINE_BYTES + 1)
         lines = np.empty((n, N_LINE_COLUMNS), np.int64)
         positions, same_contig = np.empty(n, np.int64), np.empty(n, np.bool_)
         n = index_lines(text, lines, positions, same_contig)

@@ -26,13 +26,13 @@ class ScoringFileLibrary:
 
         Raises ScoringFileNotInstalledError, UserError for what cannot be an accession.
         """
-        stems = [accession]
+        stems = [_checked(accession)]
         if build is not None:
             stems.insert(0, f"{accession}_hmPOS_{build}")
         stems += [f"{accession}_hmPOS_{other}" for other in GenomeBuild if other != build]
         for stem in stems:
             for suffix in SUFFIXES:
-                path = self.folder / f"{_checked(stem)}{suffix}"
+                path = self.folder / f"{stem}{suffix}"
                 if path.is_file():
                     return path
         raise ScoringFileNotInstalledError(

@@ -11,6 +11,7 @@ from core.errors import ConflictError
 from core.genome_build import GenomeBuild
 from core.records.records import GenomicData, PrsScore, RecordStatus
 from core.scoring.matching import Reason, Status
+from core.scoring.results import MATCHES, SCORES
 from core.storage.objects import ObjectStore
 from jobs.submit import submit_prs
 from serve.errors import problem_responses
@@ -131,7 +132,7 @@ def list_sample_scores(
 ) -> SampleScorePage:
     """The score of every sample, in the order of the file."""
     score = _completed_score(services, prs_id)
-    with services.objects.local_path(f"{score.result_url}/scores.parquet") as path:
+    with services.objects.local_path(f"{score.result_url}/{SCORES}") as path:
         found = read_page(
             path, {"accession": score.accession}, start=page_start(page) or 0, size=limit
         )
@@ -157,7 +158,7 @@ def list_matches(
     wanted = {"accession": score.accession}
     wanted |= {"status": str(status)} if status is not None else {}
     wanted |= {"reason": str(reason)} if reason is not None else {}
-    with services.objects.local_path(f"{score.result_url}/matches.parquet") as path:
+    with services.objects.local_path(f"{score.result_url}/{MATCHES}") as path:
         found = read_page(path, wanted, start=page_start(page) or 0, size=limit)
     token = page_token(found.next_start) if found.next_start is not None else None
     link_next(request, response, token)
@@ -195,7 +196,7 @@ def _file_of(objects: ObjectStore, score: PrsScore, kind: DownloadFormat) -> Ite
         "accession": score.accession,
         "notice": RESEARCH_USE_ONLY,
     }
-    with objects.local_path(f"{score.result_url}/scores.parquet") as path:
+    with objects.local_path(f"{score.result_url}/{SCORES}") as path:
         yield from download(path, {"accession": score.accession}, kind, about=about)
 
 

@@ -1,6 +1,7 @@
 import contextlib
 import os
 import pickle
+import tracemalloc
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -63,10 +64,17 @@ def rows_of_block(block: DosageBlock) -> list[Row]:
     dosage = block.dosage
     is_missing = dosage == 255 if dosage.dtype == np.uint8 else np.isnan(dosage)
     ploidy = np.full(dosage.shape, 2) if block.ploidy is None else block.ploidy
-    sites = [block.column(name).to_pylist() for name in Row._fields[:6]]
+    contig, position, name, ref, alt, n_alts = (
+        block.column(field).to_pylist() for field in Row._fields[:6]
+    )
     return [
         Row(
-            *(column[i] for column in sites),
+            contig[i],
+            position[i],
+            name[i],
+            ref[i],
+            alt[i],
+            n_alts[i],
             tuple(
                 None if missing else value
                 for value, missing in zip(dosage[i].tolist(), is_missing[i], strict=True)
@@ -147,8 +155,11 @@ def expected_call(call: str, gt: int | None, half_call: HalfCall) -> tuple[list[
 def cyvcf2_rows(path: str) -> list[Row]:
     """By genotype.array(): -1 a missing allele, -2 the padding of a lower ploidy."""
     rows: list[Row] = []
-    for variant in VCF(path):
-        alleles = variant.genotype.array()[:, :-1]
+    file = VCF(path)
+    for variant in file:
+        alleles = np.full((len(file.samples), 2), -1)
+        if "GT" in variant.FORMAT:
+            alleles = variant.genotype.array()[:, :-1]
         is_missing = (alleles == -1).any(axis=1)
         ploidy = (alleles != -2).sum(axis=1)
         for i, alt in enumerate(variant.ALT or ["."], start=1):
@@ -444,6 +455,17 @@ def test_the_last_line_may_lack_its_line_end(tmp_path):
 def test_empty_lines_are_no_records(tmp_path):
     text = vcf_text([Record("1", 5, ["0/1", "1/1"])]) + b"\n\r\n"
     assert len(read_rows(write_vcf(tmp_path / "f.vcf", text))) == 1
+
+
+def test_a_text_of_line_ends_needs_no_memory(tmp_path):
+    text = vcf_text([]) + b"\n" * 10_000_000 + str(Record("1", 5, ["0/1", "0/x"])).encode()
+    uri = write_vcf(tmp_path / "f.vcf.gz", text)
+    tracemalloc.start()
+    with pytest.raises(GenotypeFileError, match="line 10000007, GT of sample S2"):
+        read_rows(uri)
+    _, peak_bytes = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak_bytes < 200 << 20
 
 
 def test_an_id_may_have_any_letters(tmp_path):

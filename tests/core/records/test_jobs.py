@@ -174,7 +174,8 @@ def test_a_terminal_job_has_an_end_no_lease_and_never_moves_again(database: Data
 
 def test_a_completed_job_tells_success_and_a_failed_one_error(database: Database) -> None:
     with database.transaction() as tx:
-        submit(tx), submit(tx)
+        for _ in range(2):
+            submit(tx)
         tx.jobs.advance(running(tx, KIND), JobState.COMPLETE)
         assert tx.recorded[-1].message["status"] == "success"
         tx.jobs.advance(running(tx, KIND), JobState.SYSTEM_ERROR, problem=PROBLEM)

@@ -1,0 +1,209 @@
+"""Polygenic scoring as slow and plain as the contract reads: the oracle of property tests.
+
+No arrays, no blocks, no shards: one sample, one row, one call at a time. Covers matching by
+position on autosomes and on X outside the PAR, hard calls, and every policy field that touches them.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from core.scoring.policy import ScoringPolicy
+from tests.builders.scoring_file import Row
+from tests.builders.vcf import Record
+
+OTHER_STRAND = {"A": "T", "T": "A", "C": "G", "G": "C"}
+
+
+@dataclass
+class Outcome:
+    status: str
+    reason: str | None = None
+    match_type: str | None = None
+    record: Record | None = None
+    allele: int = 0
+
+
+@dataclass
+class PersonScore:
+    score_sum: float = 0.0
+    dosage_sum: float = 0.0
+    denominator: int = 0
+    allele_count: int = 0
+    n_missing: int = 0
+
+
+def is_substitution(row: Row) -> bool:
+    if row.other_allele is None:
+        return len(row.effect_allele) == 1
+    return len(row.effect_allele) == len(row.other_allele)
+
+
+def other_strand(allele: str) -> str | None:
+    if set(allele) <= set("ACGT"):
+        return "".join(OTHER_STRAND[base] for base in reversed(allele))
+    return None
+
+
+def match_kinds(row: Row, ref: str, alt: str) -> list[str]:
+    """Every row of the match table that fits, best first."""
+    effect, other, kinds = row.effect_allele, row.other_allele, []
+    readings = [("", effect, other)]
+    if is_substitution(row):
+        readings.append(("_flip", other_strand(effect), other and other_strand(other)))
+    for suffix, e, o in readings:
+        if other is not None:
+            kinds += [f"refalt{suffix}"] * ((e, o) == (ref, alt))
+            kinds += [f"altref{suffix}"] * ((e, o) == (alt, ref))
+        else:
+            kinds += [f"no_oa_ref{suffix}"] * (e == ref)
+            kinds += [f"no_oa_alt{suffix}"] * (e == alt)
+    return kinds
+
+
+ORDER = ["refalt", "altref", "refalt_flip", "altref_flip"]
+ORDER += ["no_oa_ref", "no_oa_alt", "no_oa_ref_flip", "no_oa_alt_flip"]
+
+
+def best_match(row: Row, records: Sequence[Record]) -> Outcome:
+    here = [r for r in records if (r.contig, r.position) == (row.contig, row.position)]
+    if not here:
+        return Outcome("unmatched", "absent_locus")
+    fits = [
+        (ORDER.index(kind), number, record, allele)
+        for number, record in enumerate(here)
+        for allele, alt in enumerate(record.alt.split(","), start=1)
+        for kind in match_kinds(row, record.ref, alt)
+    ]
+    if not fits:
+        return Outcome("unmatched", "allele_mismatch")
+    rank, _, record, allele = min(fits, key=lambda fit: (fit[0], fit[1], fit[3]))
+    return Outcome("matched", None, ORDER[rank], record, allele)
+
+
+def effect_is_ref(outcome: Outcome) -> bool:
+    return outcome.match_type is not None and "ref" in outcome.match_type.replace("no_oa_", "")[:3]
+
+
+def is_split(outcome: Outcome, records: Sequence[Record]) -> bool:
+    own = outcome.record
+    same_site = [
+        r for r in records if (r.contig, r.position, r.ref) == (own.contig, own.position, own.ref)
+    ]
+    alts = {alt for record in same_site for alt in record.alt.split(",")}
+    return effect_is_ref(outcome) and len(same_site) > 1 and len(alts) > 1
+
+
+def exclude(
+    rows: Sequence[Row], outcomes: list[Outcome], records: Sequence[Record], policy: ScoringPolicy
+) -> None:
+    """Set the first reason that applies, in the contract's order."""
+    targets: dict[tuple[int, int], list[int]] = {}
+    for number, outcome in enumerate(outcomes):
+        if outcome.record is not None:
+            targets.setdefault((id(outcome.record), outcome.allele), []).append(number)
+    for number, outcome in enumerate(outcomes):
+        if outcome.record is None:
+            continue
+        sharing = targets[id(outcome.record), outcome.allele]
+        leaves = len(sharing) > 1 and not (
+            policy.duplicate_target == "keep_first" and sharing[0] == number
+        )
+        alleles = [(rows[n].effect_allele, rows[n].other_allele) for n in sharing]
+        at = sharing.index(number)
+        neighbours = [alleles[n] for n in (at - 1, at + 1) if 0 <= n < len(alleles)]
+        alts = outcome.record.alt.split(",")
+        ref, alt = outcome.record.ref, alts[outcome.allele - 1]
+        reasons = [
+            ("ambiguous", policy.ambiguous == "drop" and other_strand(ref) == alt),
+            ("multiallelic", policy.multiallelic == "drop" and len(alts) > 1),
+            ("split_multiallelic", is_split(outcome, records)),
+            (
+                "strand_flip_ignored",
+                policy.strand_flip == "ignore" and outcome.match_type.endswith("_flip"),
+            ),
+            ("duplicate_score_row", leaves and alleles[at] in neighbours),
+            ("duplicate_target", leaves),
+        ]
+        outcome.reason = next((reason for reason, applies in reasons if applies), None)
+        if outcome.reason is not None:
+            outcome.status = "excluded"
+
+
+def read_call(text: str, allele: int | None) -> tuple[float | None, int]:
+    """(copies of the allele, or of REF for None; None: missing), ploidy."""
+    alleles = text.replace("|", "/").split("/")
+    if "." in alleles:
+        return None, len(alleles)
+    wanted = "0" if allele is None else str(allele)
+    return float(alleles.count(wanted)), len(alleles)
+
+
+def effect(dosage: float, ploidy: int, kind: str) -> float:
+    if kind == "dominant":
+        return min(dosage, 1.0)
+    if kind == "recessive":
+        return max(dosage - (ploidy - 1), 0.0)
+    return dosage
+
+
+def expected(frequency: float, ploidy: int, kind: str, policy: ScoringPolicy) -> float:
+    if kind == "additive":
+        return ploidy * frequency
+    if policy.imputed_nonadditive == "frequency":
+        return frequency
+    return 1 - (1 - frequency) ** ploidy if kind == "dominant" else frequency**ploidy
+
+
+def score_people(
+    rows: Sequence[Row], records: Sequence[Record], policy: ScoringPolicy
+) -> tuple[list[Outcome], list[PersonScore]]:
+    """The fate of every row, and every sample's numbers, for one scoring file."""
+    outcomes = [best_match(row, records) for row in rows]
+    exclude(rows, outcomes, records, policy)
+    people = [PersonScore() for _ in records[0].calls]
+    seen: set[int] = set()
+    order = sorted(
+        (n for n, o in enumerate(outcomes) if o.status == "matched"),
+        key=lambda n: records.index(outcomes[n].record),
+    )
+    for number in order:
+        outcome, row = outcomes[number], rows[number]
+        kind = str(row.more.get("effect_type", "additive"))
+        first = id(outcome.record) not in seen
+        seen.add(id(outcome.record))
+        add_row(people, outcome, row, kind, policy, first)
+    return outcomes, people
+
+
+def add_row(
+    people: list[PersonScore],
+    outcome: Outcome,
+    row: Row,
+    kind: str,
+    policy: ScoringPolicy,
+    first: bool,
+) -> None:
+    named = None if effect_is_ref(outcome) else outcome.allele
+    calls = [read_call(text, named) for text in outcome.record.calls]
+    observed = [(dosage, ploidy) for dosage, ploidy in calls if dosage is not None]
+    alleles = sum(ploidy for _, ploidy in observed)
+    frequency = sum(dosage for dosage, _ in observed) / alleles if alleles else None
+    doubled = outcome.record.contig == "X" and policy.x_male == "doubled"
+    for person, (dosage, ploidy) in zip(people, calls, strict=True):
+        copies = 2 if doubled and ploidy == 1 else 1
+        size = ploidy * copies
+        counts = True
+        if dosage is not None:
+            value = effect(dosage * copies, size, kind)
+            person.dosage_sum += value
+        elif policy.missing == "mean_cohort" and frequency is not None:
+            value = expected(frequency, size, kind, policy)
+        elif policy.missing == "reference":
+            value = effect(size if named is None else 0.0, size, kind)
+        else:
+            value, counts = 0.0, policy.missing == "zero"
+        person.score_sum += float(row.effect_weight) * value
+        if first:
+            person.denominator += size if counts else 0
+            person.allele_count += size if dosage is not None else 0
+            person.n_missing += dosage is None

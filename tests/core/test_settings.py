@@ -1,0 +1,119 @@
+from pathlib import Path
+
+import pytest
+
+from core.errors import SettingsError
+from core.settings import MIB, Settings, load_settings
+
+OWN_NAMES = (
+    "DATABASE_URL REDIS_URL AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY AWS_ENDPOINT_URL AWS_REGION "
+    "AWS_DEFAULT_REGION S3_BUCKET_NAME SECRET_KEY DEBUG CORS_ORIGINS RAY_ADDRESS "
+    "CURAGENIE_DATA_DIR CURAGENIE_PORT CURAGENIE_SCORING_FILES_DIR CURAGENIE_SHARD_BYTES"
+).split()
+
+
+@pytest.fixture(autouse=True)
+def _empty_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for name in OWN_NAMES:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.chdir(tmp_path)
+
+
+def test_without_any_variable_the_embedded_stack_is_described(tmp_path: Path) -> None:
+    settings = load_settings()
+    data_dir = tmp_path / ".curagenie"
+    assert settings.data_dir == data_dir
+    assert settings.database_url == f"sqlite:///{data_dir}/curagenie.db"
+    assert settings.objects_location.root == data_dir / "objects"
+    assert settings.objects_location.bucket is None
+    assert settings.scoring_files_dir == data_dir / "scoring_files"
+    assert (settings.host, settings.port) == ("127.0.0.1", 8000)
+    assert settings.shard_bytes == 32 * MIB
+    assert settings.s3_access is None
+    assert (settings.config_dir / "diseases.yaml").is_file()
+
+
+def test_the_names_of_the_contract_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    variables = {
+        "DATABASE_URL": "postgresql://cura:secret@db/cura",
+        "REDIS_URL": "redis://cache:6379/0",
+        "AWS_ACCESS_KEY_ID": "key",
+        "AWS_SECRET_ACCESS_KEY": "hunter2",
+        "AWS_ENDPOINT_URL": "http://s3:9000",
+        "S3_BUCKET_NAME": "genomes",
+        "SECRET_KEY": "hunter3",
+        "DEBUG": "true",
+        "CORS_ORIGINS": "http://localhost:3000, https://app.example",
+    }
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    settings = load_settings()
+    assert settings.database_url == variables["DATABASE_URL"]
+    assert settings.redis_url == variables["REDIS_URL"]
+    assert settings.debug is True
+    assert settings.cors_origins == ("http://localhost:3000", "https://app.example")
+    location = settings.objects_location
+    assert location.bucket == "genomes"
+    assert location.s3 is not None
+    assert location.s3.endpoint_url == "http://s3:9000"
+    assert location.s3.secret_access_key == "hunter2"
+
+
+def test_a_dotenv_file_is_read_and_the_environment_wins(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / ".env").write_text("CURAGENIE_PORT=9000\nCURAGENIE_SHARD_BYTES=1000000\n")
+    monkeypatch.setenv("CURAGENIE_PORT", "9001")
+    settings = load_settings()
+    assert (settings.port, settings.shard_bytes) == (9001, 1_000_000)
+
+
+def test_the_data_directory_moves_what_lives_in_it(tmp_path: Path) -> None:
+    settings = load_settings(data_dir=tmp_path / "elsewhere")
+    assert settings.database_url == f"sqlite:///{tmp_path}/elsewhere/curagenie.db"
+    assert settings.scoring_files_dir == tmp_path / "elsewhere" / "scoring_files"
+
+
+def test_no_secret_shows_in_the_representation(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("AWS_SECRET_ACCESS_KEY", "SECRET_KEY"):
+        monkeypatch.setenv(name, "hunter2")
+    monkeypatch.setenv("DATABASE_URL", "postgresql://cura:hunter2@db/cura")
+    settings = load_settings()
+    assert "hunter2" not in repr(settings)
+    assert "hunter2" not in repr(settings.objects_location)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("CURAGENIE_PORT", "0"),
+        ("CURAGENIE_PORT", "hunter2"),
+        ("CURAGENIE_SHARD_BYTES", "12"),
+        ("DATABASE_URL", "mysql://root:hunter2@db/cura"),
+        ("DEBUG", "hunter2"),
+    ],
+)
+def test_a_bad_value_names_its_variable_and_the_fix_but_not_itself(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(SettingsError) as caught:
+        load_settings()
+    assert name in str(caught.value)
+    assert caught.value.fix is not None
+    assert "hunter2" not in str(caught.value)
+
+
+def test_a_bad_value_given_by_field_name_is_reported_by_its_variable() -> None:
+    with pytest.raises(SettingsError, match="CURAGENIE_PORT"):
+        load_settings(port=0)
+
+
+def test_heartbeats_must_be_more_frequent_than_the_lease_is_long() -> None:
+    with pytest.raises(SettingsError, match="CURAGENIE_LEASE_SECONDS"):
+        load_settings(lease_seconds=5, heartbeat_seconds=5)
+
+
+def test_settings_do_not_change_once_loaded() -> None:
+    with pytest.raises(ValueError, match="frozen"):
+        Settings().port = 1  # type: ignore[misc]

@@ -1,0 +1,164 @@
+"""The dispatcher on a real Ray, with a body that does as its parameters say."""
+
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import ray
+
+from core.job import Job, JobKind, JobState, Queue, RetryPolicy
+from core.records.session import Database
+from core.storage.objects import ObjectsLocation, open_objects
+from jobs.attempt import JobEnvironment
+from jobs.dispatcher import start_dispatcher
+from jobs.status import START, start_status
+from jobs.submit import announce, wake_dispatcher
+from tests.builders.job_bodies import BODIES, result_key
+from tests.builders.records import USER, migrated_database, sqlite_url
+
+pytestmark = pytest.mark.ray
+
+LIMITS = {Queue.GENOMIC_PROCESSING: 2, Queue.PRS_CALCULATION: 1, Queue.ML_INFERENCE: 1}
+DEADLINE_SECONDS = 60.0
+
+
+@pytest.fixture
+def environment(tmp_path: Path) -> JobEnvironment:
+    return JobEnvironment(
+        database_url=sqlite_url(tmp_path),
+        objects=ObjectsLocation(root=tmp_path / "objects"),
+        scoring_files_dir=tmp_path,
+        shard_bytes=1 << 20,
+        lease_seconds=3,
+        heartbeat_seconds=0.5,
+        retry=RetryPolicy(max_attempts=2, first_delay_seconds=0.1),
+    )
+
+
+@pytest.fixture
+def database(environment: JobEnvironment) -> Iterator[Database]:
+    database = migrated_database(environment.database_url)
+    yield database
+    database.close()
+
+
+@pytest.fixture
+def start(ray_session: None, environment: JobEnvironment) -> Iterator[Callable[[], object]]:
+    """Starts the dispatcher of this test's database."""
+    actors: list[object] = []
+
+    def start() -> object:
+        actors.append(start_dispatcher(environment, LIMITS, bodies=BODIES, poll_seconds=0.2))
+        return actors[-1]
+
+    yield start
+    for actor in actors:
+        ray.kill(actor)
+
+
+def submit(database: Database, *plan: str, kind: JobKind = JobKind.PROCESS_GENOMIC_FILE) -> Job:
+    with database.transaction() as tx:
+        data = tx.genomic_data.create(
+            user_id=USER, filename="sample.vcf", file_url="x", sha256="0" * 64, size_bytes=1
+        )
+        return tx.jobs.submit(kind, USER, {"genomic_data_id": data.id, "plan": list(plan)})
+
+
+def wait_for_end(database: Database, *jobs: Job) -> list[Job]:
+    """The jobs once all have ended."""
+    deadline = time.monotonic() + DEADLINE_SECONDS
+    while time.monotonic() < deadline:
+        with database.reading() as tx:
+            seen = [tx.jobs.get(job.id, user_id=None) for job in jobs]
+        if all(job.state.is_terminal for job in seen):
+            return seen
+        time.sleep(0.05)
+    raise TimeoutError(f"not ended: {seen}")
+
+
+def test_jobs_of_every_fate_end_as_they_should(
+    start: Callable[[], object], database: Database, environment: JobEnvironment
+) -> None:
+    start()
+    fates = {
+        ("complete",): (JobState.COMPLETE, 1),
+        ("user_error",): (JobState.EXECUTOR_ERROR, 1),
+        ("mistake_of_ours",): (JobState.SYSTEM_ERROR, 1),
+        ("infrastructure_error", "complete"): (JobState.COMPLETE, 2),
+        ("kill", "complete"): (JobState.COMPLETE, 2),
+        ("kill",): (JobState.SYSTEM_ERROR, 2),
+    }
+    jobs = wait_for_end(database, *(submit(database, *plan) for plan in fates))
+    assert [(job.state, job.attempt) for job in jobs] == list(fates.values())
+    objects = open_objects(environment.objects)
+    complete = sorted(result_key(job) for job in jobs if job.state is JobState.COMPLETE)
+    assert list(objects.keys("results")) == complete
+    with database.reading() as tx:
+        events = tx.events.after(USER, 0)
+    assert [event.sequence for event in events] == list(range(1, len(events) + 1))
+    results = [event for event in events if event.type == "upload_complete"]
+    assert len(results) == len(jobs)
+
+
+def test_a_wake_up_makes_messages_flow_from_submit_to_complete(
+    start: Callable[[], object], database: Database
+) -> None:
+    status = start_status(progress_hz=1000)
+    start()
+    cursor = ray.get(status.poll.remote(START, 0)).cursor
+    with database.transaction() as tx:
+        data = tx.genomic_data.create(
+            user_id=USER, filename="sample.vcf", file_url="x", sha256="0" * 64, size_bytes=1
+        )
+        tx.jobs.submit(
+            JobKind.PROCESS_GENOMIC_FILE,
+            USER,
+            {"genomic_data_id": data.id, "plan": ["complete"]},
+        )
+    announce(tx.recorded)
+    seen: list[dict[str, object]] = []
+    deadline = time.monotonic() + DEADLINE_SECONDS
+    while time.monotonic() < deadline:
+        batch = ray.get(status.poll.remote(cursor, 5))
+        cursor = batch.cursor
+        seen += [live.message for live in batch.messages if live.user_id == USER]
+        if seen and seen[-1]["data"].get("state") == "COMPLETE":  # type: ignore[attr-defined]
+            break
+    ray.kill(status)
+    assert [m["sequence"] for m in seen if "sequence" in m] == [1, 2, 3, 4, 5]
+    with database.reading() as tx:
+        recorded = [event.message for event in tx.events.after(USER, 0)]
+    assert [m for m in seen if "sequence" in m] == recorded
+
+
+def test_a_queue_never_runs_more_jobs_than_its_limit(
+    start: Callable[[], object], database: Database
+) -> None:
+    start()
+    jobs = [submit(database, "slow", kind=JobKind.CALCULATE_PRS_SCORE) for _ in range(3)]
+    ended = wait_for_end(database, *jobs)
+    starts = sorted(job.started_at for job in ended if job.started_at is not None)
+    ends = sorted(job.ended_at for job in ended if job.ended_at is not None)
+    assert all(end <= start for end, start in zip(ends[:-1], starts[1:], strict=True))
+
+
+def test_a_restarted_dispatcher_finds_what_was_queued_and_what_was_running(
+    start: Callable[[], object], database: Database
+) -> None:
+    with database.transaction() as tx:
+        pass
+    lost = submit(database, "complete")
+    with database.transaction() as tx:
+        leased = tx.jobs.lease(Queue.GENOMIC_PROCESSING, owner="a dead worker", seconds=0.5)
+        assert leased is not None
+        tx.jobs.advance(leased, JobState.RUNNING)
+    queued = submit(database, "complete")
+    dispatcher = start()
+    ray.kill(dispatcher, no_restart=False)
+    wake_dispatcher()
+    ended = wait_for_end(database, lost, queued)
+    assert [(job.state, job.attempt) for job in ended] == [
+        (JobState.COMPLETE, 2),
+        (JobState.COMPLETE, 1),
+    ]

@@ -1,0 +1,284 @@
+"""Scores over HTTP: asked for, calculated by the real job, paged and downloaded."""
+
+import csv
+import io
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pyarrow.parquet as pq
+import pytest
+from cyvcf2 import VCF
+from fastapi.testclient import TestClient
+
+from core.demo_data import (
+    DEMO_ACCESSION,
+    demo_score_rows,
+    demo_sites,
+    write_demo_scoring_file,
+    write_demo_vcf,
+)
+from core.events import Event
+from core.job import Queue
+from core.storage.objects import ObjectsLocation
+from jobs.attempt import JobEnvironment, run_attempt
+from jobs.catalogue import BODIES
+from jobs.run_shards import Executor
+from serve.services import Services
+
+pytestmark = pytest.mark.ray  # a job tells its events through Ray
+
+N_SAMPLES, N_VARIANTS = 12, 400
+RunJobs = Callable[[], None]
+
+
+@pytest.fixture
+def run_jobs(ray_session: None, services: Services, tmp_path: Path) -> RunJobs:
+    """Runs every queued job to its end, in this process: what the dispatcher does on Ray."""
+    environment = JobEnvironment(
+        database_url=services.database.engine.url.render_as_string(hide_password=False),
+        objects=ObjectsLocation(root=tmp_path / "objects"),
+        scoring_files_dir=services.scoring_files.folder,
+        shard_bytes=64 * 1024,
+        executor=Executor.INLINE,
+    )
+
+    def run() -> None:
+        for queue in (Queue.GENOMIC_PROCESSING, Queue.PRS_CALCULATION):
+            while True:
+                with services.database.transaction() as tx:
+                    job = tx.jobs.lease(queue, owner="test", seconds=60)
+                if job is None:
+                    break
+                run_attempt(job, environment, BODIES[job.kind])
+
+    return run
+
+
+@pytest.fixture
+def demo_files(tmp_path: Path, services: Services) -> Path:
+    """A cohort to upload; its scoring file is installed."""
+    sites = demo_sites(N_VARIANTS)
+    write_demo_vcf(tmp_path / "demo.vcf.gz", sites, n_samples=N_SAMPLES)
+    services.scoring_files.folder.mkdir()
+    path = services.scoring_files.folder / f"{DEMO_ACCESSION}.txt.gz"
+    write_demo_scoring_file(path, demo_score_rows(sites))
+    return tmp_path / "demo.vcf.gz"
+
+
+def upload(client: TestClient, vcf: Path, user: str = "ann") -> int:
+    with vcf.open("rb") as content:
+        answer = client.post(
+            "/api/genomic-data/upload", data={"user_id": user}, files={"file": content}
+        )
+    return answer.json()["id"]
+
+
+@pytest.fixture
+def prs_id(client: TestClient, demo_files: Path, run_jobs: RunJobs) -> int:
+    data_id = upload(client, demo_files)
+    run_jobs()
+    body = {"genomic_data_id": data_id, "disease_type": "demo"}
+    accepted = client.post("/api/prs/calculate", json=body)
+    assert accepted.status_code == 202, accepted.text
+    run_jobs()
+    return accepted.json()["prs_ids"][0]
+
+
+def test_a_calculation_is_answered_with_its_job_and_one_id_per_accession(
+    client: TestClient, demo_files: Path, run_jobs: RunJobs, announced: list[Event]
+) -> None:
+    data_id = upload(client, demo_files)
+    run_jobs()
+    announced.clear()
+    body = {"genomic_data_id": data_id, "accessions": [DEMO_ACCESSION, DEMO_ACCESSION]}
+    answer = client.post("/api/prs/calculate", json=body)
+    assert answer.status_code == 202
+    accepted = answer.json()
+    assert answer.headers["location"] == f"/api/jobs/{accepted['job_id']}"
+    assert len(accepted["prs_ids"]) == 1
+    assert [event.data["state"] for event in announced] == ["QUEUED"]
+    pending = client.get(accepted["links"]["scores"][0]).json()
+    assert (pending["status"], pending["score"]) == ("processing", None)
+    assert client.get(pending["links"]["samples"]).status_code == 409
+
+
+def test_a_score_says_what_it_is_and_what_it_may_be_used_for(
+    client: TestClient, prs_id: int
+) -> None:
+    score = client.get(f"/api/prs/scores/{prs_id}").json()
+    assert score["accession"] == DEMO_ACCESSION
+    assert score["disease_type"] == "demo"
+    assert score["status"] == "completed"
+    assert (score["score"], score["score_reason"]) == (None, "no_reference")
+    assert score["n_samples"] == N_SAMPLES
+    assert 0 < score["coverage"] <= 1
+    assert "research use only" in score["notice"]
+    assert score["report"]["n_matched"] > 0
+
+
+def test_a_user_sees_her_scores_and_nobody_elses(client: TestClient, prs_id: int) -> None:
+    mine = client.get("/api/prs/scores/user/ann").json()
+    assert [score["id"] for score in mine["items"]] == [prs_id]
+    data_id = mine["items"][0]["genomic_data_id"]
+    by_data = client.get(f"/api/prs/scores/user/ann?genomic_data_id={data_id}").json()
+    assert by_data == mine
+    assert client.get("/api/prs/scores/user/ann?genomic_data_id=99").json()["items"] == []
+    assert client.get("/api/prs/scores/user/bob").json()["items"] == []
+
+
+def all_pages(client: TestClient, url: str) -> list[dict]:
+    rows: list[dict] = []
+    token = None
+    while True:
+        page = client.get(url, params={"page_token": token} if token else None).json()
+        assert "research use only" in page["notice"]
+        rows += page["items"]
+        token = page["next_page_token"]
+        if token is None:
+            return rows
+
+
+def test_pages_of_samples_are_whole_and_in_the_order_of_the_file(
+    client: TestClient, prs_id: int, demo_files: Path
+) -> None:
+    rows = all_pages(client, f"/api/prs/scores/{prs_id}/samples?limit=5")
+    assert [row["sample_id"] for row in rows] == VCF(str(demo_files)).samples
+    assert set(rows[0]) >= {"score_sum", "denominator", "n_matched", "n_missing", "coverage"}
+
+
+def test_pages_of_matches_give_every_row_its_fate(client: TestClient, prs_id: int) -> None:
+    score = client.get(f"/api/prs/scores/{prs_id}").json()
+    rows = all_pages(client, f"/api/prs/scores/{prs_id}/matches?limit=7")
+    assert [row["row_number"] for row in rows] == list(range(score["report"]["n_rows"]))
+    assert all(row["reason"] for row in rows if row["status"] != "matched")
+    excluded = [row for row in rows if row["status"] == "excluded"]
+    url = f"/api/prs/scores/{prs_id}/matches"
+    assert all_pages(client, f"{url}?status=excluded&limit=3") == excluded
+    ambiguous = [row for row in rows if row["reason"] == "ambiguous"]
+    assert all_pages(client, f"{url}?reason=ambiguous") == ambiguous
+    assert client.get(f"{url}?status=nonsense").status_code == 422
+
+
+def downloaded(client: TestClient, prs_id: int, kind: str) -> bytes:
+    answer = client.get(f"/api/prs/scores/{prs_id}/download?format={kind}")
+    assert answer.status_code == 200
+    name = f"{DEMO_ACCESSION}_scores_research_use_only.{kind}"
+    assert answer.headers["content-disposition"] == f'attachment; filename="{name}"'
+    return answer.content
+
+
+def test_every_format_of_the_download_holds_the_same_numbers(
+    client: TestClient, prs_id: int
+) -> None:
+    table = pq.read_table(io.BytesIO(downloaded(client, prs_id, "parquet")))
+    about = json.loads(table.schema.metadata[b"curagenie"])
+    assert about["notice"] == "research use only, not a diagnosis"
+    sums = table.column("score_sum").to_pylist()
+    assert len(sums) == N_SAMPLES
+    for kind, delimiter in (("tsv", "\t"), ("csv", ",")):
+        text = downloaded(client, prs_id, kind).decode()
+        rows = list(csv.DictReader(io.StringIO(text), delimiter=delimiter))
+        assert list(rows[0]) == table.schema.names
+        assert [float(row["score_sum"]) for row in rows] == sums
+    document = json.loads(downloaded(client, prs_id, "json"))
+    assert document["notice"] == about["notice"]
+    assert [row["score_sum"] for row in document["items"]] == sums
+
+
+def test_the_sums_are_those_of_a_plain_computation(
+    client: TestClient, prs_id: int, demo_files: Path
+) -> None:
+    """An oracle that knows only the rows that matched: weights times counted alleles."""
+    matches = {
+        (row["contig"], row["position"]): row
+        for row in all_pages(client, f"/api/prs/scores/{prs_id}/matches?status=matched")
+    }
+    frequencies = {
+        (row.contig.removeprefix("chr"), row.position): row.frequency
+        for row in demo_score_rows(demo_sites(N_VARIANTS))
+    }
+    sums = np.zeros(N_SAMPLES)
+    for variant in VCF(str(demo_files)):
+        key = variant.CHROM.removeprefix("chr"), variant.POS
+        row = matches.pop(key, None)
+        if row is None:
+            continue
+        allele = [variant.REF, *variant.ALT].index(row["matched_allele"])
+        calls = np.array([call[:2] for call in variant.genotypes])
+        dosage = (calls == allele).sum(axis=1).astype(float)
+        # a missing call counts as twice the frequency that the scoring file names
+        dosage[(calls < 0).any(axis=1)] = 2 * frequencies[key]
+        sums += row["effect_weight"] * dosage
+    assert matches == {}
+    rows = all_pages(client, f"/api/prs/scores/{prs_id}/samples")
+    np.testing.assert_allclose([row["score_sum"] for row in rows], sums, atol=1e-9)
+
+
+def test_a_one_sample_file_has_its_sum_in_the_record(
+    client: TestClient, tmp_path: Path, demo_files: Path, run_jobs: RunJobs
+) -> None:
+    write_demo_vcf(tmp_path / "one.vcf.gz", demo_sites(N_VARIANTS), n_samples=1)
+    data_id = upload(client, tmp_path / "one.vcf.gz")
+    run_jobs()
+    body = {"genomic_data_id": data_id, "disease_type": "demo"}
+    accepted = client.post("/api/prs/calculate", json=body).json()
+    run_jobs()
+    score = client.get(accepted["links"]["scores"][0]).json()
+    page = client.get(score["links"]["samples"]).json()
+    assert score["raw_sum"] == page["items"][0]["score_sum"]
+
+
+def test_a_file_that_is_still_processed_cannot_be_scored(
+    client: TestClient, demo_files: Path
+) -> None:
+    body = {"genomic_data_id": upload(client, demo_files), "disease_type": "demo"}
+    answer = client.post("/api/prs/calculate", json=body)
+    assert (answer.status_code, answer.json()["code"]) == (409, "conflict")
+    assert "upload_complete" in answer.json()["fix"]
+
+
+def test_a_file_that_failed_cannot_be_scored(
+    client: TestClient, tmp_path: Path, run_jobs: RunJobs
+) -> None:
+    (tmp_path / "broken.vcf").write_text("##fileformat=VCFv4.2\nhello\n")
+    data_id = upload(client, tmp_path / "broken.vcf")
+    run_jobs()
+    record = client.get(f"/api/genomic-data/{data_id}").json()
+    assert record["status"] == "failed"
+    assert record["problem"]["file"] == "broken.vcf"
+    body = {"genomic_data_id": data_id, "disease_type": "demo"}
+    assert client.post("/api/prs/calculate", json=body).status_code == 409
+
+
+@pytest.mark.parametrize(
+    ("wanted", "status", "code"),
+    [
+        ({"disease_type": "diabetes"}, 409, "scoring_file_not_installed"),
+        ({"disease_type": "breast_cancer"}, 409, "scoring_file_not_installed"),
+        ({"accessions": ["PGS000018"]}, 409, "scoring_file_not_installed"),
+        ({"disease_type": "no such disease"}, 404, "not_found"),
+        ({"disease_type": "demo", "accessions": ["PGS000018"]}, 422, "invalid_request"),
+        ({}, 422, "invalid_request"),
+        ({"accessions": []}, 422, "invalid_request"),
+        ({"accessions": ["../../etc/passwd"]}, 422, "invalid_request"),
+        ({"disease_type": "demo", "genomic_data_id": 99}, 404, "not_found"),
+        ({"disease_type": "demo", "genomic_data_id": 2**70}, 422, "invalid_request"),
+    ],
+)
+def test_what_cannot_be_calculated_is_refused_with_the_way_out(
+    client: TestClient,
+    demo_files: Path,
+    run_jobs: RunJobs,
+    wanted: dict,
+    status: int,
+    code: str,
+) -> None:
+    data_id = upload(client, demo_files)
+    run_jobs()
+    answer = client.post("/api/prs/calculate", json={"genomic_data_id": data_id} | wanted)
+    problem = answer.json()
+    assert (answer.status_code, problem["code"]) == (status, code), problem
+    if code == "scoring_file_not_installed":
+        assert "pgscatalog.org" in problem["fix"]
