@@ -1,8 +1,8 @@
 """A made-up cohort and scoring file in real formats, for the demonstration and for tests.
 
-Everything follows from a seed: the sites, the genotypes and the weights. REF alleles are random, not
-those of GRCh38; only contig names and lengths are real. The accession says DEMO, so nobody
-takes a made-up score for a published one. Formats: VCF 4.2 (bgzip) and PGS Catalog scoring file v2.0.
+Everything follows from a seed: the sites, the genotypes and the weights. REF alleles are random,
+not those of GRCh38; only contig names and lengths are real. The accession says DEMO, so nobody
+takes a made-up score for a published one. Formats: VCF 4.2 (bgzip), PGS Catalog scoring file 2.0.
 """
 
 import gzip
@@ -60,7 +60,7 @@ class DemoScoreRow:
 
 
 def demo_sites(n_variants: int, *, seed: int = DEMO_SEED) -> tuple[DemoSite, ...]:
-    """Sites in file order: about 85 % SNVs, the rest insertions, deletions and multiallelic SNVs."""
+    """Sites in file order: about 85 % SNVs, else insertions, deletions and multiallelic SNVs."""
     rng = np.random.default_rng(seed)
     sites: list[DemoSite] = []
     shares = np.array_split(np.arange(n_variants), len(_CONTIG_LENGTHS))
@@ -151,9 +151,9 @@ def demo_score_rows(
 ) -> tuple[DemoScoreRow, ...]:
     """Rows of every kind that matching knows, in file order.
 
-    Of the scored sites about 55 % have the ALT as effect allele, 15 % the REF, 15 % are on the other
-    strand, 5 % name alleles that the site does not have, and 5 % a locus that the cohort lacks;
-    palindromic sites come as they fall, so some rows are ambiguous.
+    Of the scored sites about 60 % have the ALT as effect allele, 15 % the REF, 15 % are on the
+    other strand, 5 % name alleles that the site does not have, and 5 % a locus that the cohort
+    lacks; palindromic sites come as they fall, so some rows are ambiguous.
     """
     rng = np.random.default_rng([seed, 2])
     n_rows = max(1, int(len(sites) * _SCORED_SHARE))

@@ -153,7 +153,7 @@ def _result(
         n_samples=summary["n_samples"],
         coverage=_finite(report.get("coverage")),
         weight_coverage=_finite(report.get("weight_coverage")),
-        result_url=prefix,
+        result_url=prefix if problem is None else None,
         report=report,
         problem=problem,
     )

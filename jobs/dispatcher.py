@@ -8,10 +8,10 @@ running once the lease of the dead worker has expired.
 import asyncio
 import logging
 from collections.abc import Mapping
+from typing import Any
 from uuid import uuid4
 
 import ray
-from ray.actor import ActorProxy
 from ray.exceptions import RayError
 
 from core.errors import InfrastructureError
@@ -123,8 +123,8 @@ def start_dispatcher(
     *,
     poll_seconds: float = 1.0,
     bodies: Bodies = BODIES,
-) -> "ActorProxy[Dispatcher]":
-    """The cluster's one dispatcher, made where it does not exist yet."""
+) -> Any:
+    """A handle of the cluster's one dispatcher, made where it does not exist yet."""
     return (
         ray.remote(Dispatcher)
         .options(

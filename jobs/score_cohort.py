@@ -110,8 +110,12 @@ def score_cohort(
     work = ScoreShard(plan, rows.wanted(), request.genotype_field, request.s3)
     partials = Partials(request.output, _content_key(request, inputs), reuse=request.reuse)
     n_resumed = len(partials.finished())
-    _run_missing(shards, work, executor, partials, on_progress)
-    _settle_contested(shards, work, executor, partials)
+    try:
+        _run_missing(shards, work, executor, partials, on_progress)
+        _settle_contested(shards, work, executor, partials)
+    except UserError:
+        partials.remove()  # what is wrong with the data will be wrong the next time too
+        raise
     merged = _merge(plan, shards, partials)
     matches = match_table(inputs.files, rows, merged, inputs.policy)
     coverage = coverage_of(matches, rows.accessions)

@@ -15,7 +15,6 @@ from typing import Any, NamedTuple
 from uuid import uuid4
 
 import ray
-from ray.actor import ActorProxy
 
 from core.events import Event, EventType, Message, Progress, unrecorded_message
 
@@ -175,8 +174,8 @@ class JobStatus:
         self._news = asyncio.Event()
 
 
-def start_status(*, progress_hz: float = 4.0, capacity: int = 10_000) -> "ActorProxy[JobStatus]":
-    """The cluster's one JobStatus actor, made where it does not exist yet."""
+def start_status(*, progress_hz: float = 4.0, capacity: int = 10_000) -> Any:
+    """A handle of the cluster's one JobStatus actor, made where it does not exist yet."""
     actor = ray.remote(JobStatus)
     return actor.options(
         name=ACTOR_NAME,
@@ -189,13 +188,15 @@ def start_status(*, progress_hz: float = 4.0, capacity: int = 10_000) -> "ActorP
     ).remote(progress_seconds=1.0 / progress_hz, capacity=capacity)
 
 
-def status_actor() -> "ActorProxy[JobStatus]":
-    """Raises ValueError before `start_status`. Take a new handle after an actor error."""
+def status_actor() -> Any:
+    """A handle of JobStatus. Raises ValueError before `start_status`; take a new one after an
+    actor error."""
     return named_actor(ACTOR_NAME)
 
 
-def named_actor(name: str) -> "ActorProxy[Any]":
-    """Raises ValueError where there is none; asking never starts a cluster, as Ray's own would."""
+def named_actor(name: str) -> Any:
+    """A handle. Raises ValueError where there is no such actor; never starts a cluster to find
+    out, as Ray's own call would."""
     if not ray.is_initialized():
         raise ValueError("this process is not connected to Ray")
     return ray.get_actor(name, namespace=NAMESPACE)

@@ -1,1 +1,1 @@
-"""The outside of CuraGenie: HTTP, WebSocket and the command line. The word `serve` alone is Ray's."""
+"""The outside of CuraGenie: HTTP, WebSocket, command line. The word `serve` alone is Ray's."""

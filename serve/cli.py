@@ -72,7 +72,9 @@ def up(
 
 def _announce(console: Console, output: Output, url: str, dashboard_url: str | None) -> None:
     if output is Output.JSON:
-        _print_json({"status": "up", "url": url, "dashboard_url": dashboard_url, "pid": os.getpid()})
+        _print_json(
+            {"status": "up", "url": url, "dashboard_url": dashboard_url, "pid": os.getpid()}
+        )
         return
     console.print(f"CuraGenie is up at [link]{url}[/link]  (documents: {url}/docs)")
     if dashboard_url is not None:
@@ -110,6 +112,10 @@ def _wait_for_the_end(pid_file: Path, pid: int) -> None:
 def demo(
     samples: Annotated[int, typer.Option(min=1, max=5000, help="People in the cohort.")] = 100,
     variants: Annotated[int, typer.Option(min=100, max=200_000, help="VCF records.")] = 5000,
+    write_files: Annotated[
+        Path | None,
+        typer.Option(file_okay=False, help="Only write the cohort and scoring file there."),
+    ] = None,
     output: OutputOption = Output.TEXT,
 ) -> None:
     """Score a made-up cohort from upload to match report, on a stack of its own that ends with it.
@@ -117,9 +123,14 @@ def demo(
     Everything is in a temporary folder: your own data and settings are not touched.
     """
     with _reported(output), _stopped_by_signals(exit_code=_INTERRUPTED):
-        from serve.demo import run_demo  # noqa: PLC0415 - `--help` answers at once
+        from serve.demo import run_demo, write_demo_files  # noqa: PLC0415 - `--help` is quick
 
-        console = Console(stderr=output is Output.JSON)
+        console = Console(stderr=output is Output.JSON, highlight=False)
+        if write_files is not None:
+            files = write_demo_files(write_files, n_samples=samples, n_variants=variants)
+            text = f"Wrote {files.vcf} and {files.scoring_file}."
+            _print_status(output, "written", text)
+            return
         result = run_demo(console, n_samples=samples, n_variants=variants)
         if output is Output.JSON:
             _print_json(result)

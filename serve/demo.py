@@ -4,6 +4,7 @@ The stack, the data and the results live in a temporary folder and end with the 
 """
 
 import json
+import shutil
 import tempfile
 import time
 from collections.abc import Generator, Mapping
@@ -40,7 +41,17 @@ _DEMO_SHARD_BYTES = 64 * 1024
 @dataclass(frozen=True, slots=True)
 class DemoFiles:
     vcf: Path
-    n_bytes: int
+    scoring_file: Path
+
+
+def write_demo_files(folder: Path, *, n_samples: int, n_variants: int) -> DemoFiles:
+    """The made-up cohort and its scoring file, ready to upload and to install."""
+    folder.mkdir(parents=True, exist_ok=True)
+    files = DemoFiles(folder / "demo_cohort.vcf.gz", folder / f"{DEMO_ACCESSION}.txt.gz")
+    sites = demo_sites(n_variants)
+    write_demo_vcf(files.vcf, sites, n_samples=n_samples)
+    write_demo_scoring_file(files.scoring_file, demo_score_rows(sites))
+    return files
 
 
 def run_demo(console: Console, *, n_samples: int, n_variants: int) -> dict[str, Any]:
@@ -51,10 +62,16 @@ def run_demo(console: Console, *, n_samples: int, n_variants: int) -> dict[str, 
     started = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="curagenie-demo-") as folder:
         settings = _demo_settings(Path(folder))
-        files = _make_files(console, settings, n_samples, n_variants)
+        files = write_demo_files(Path(folder), n_samples=n_samples, n_variants=n_variants)
+        settings.scoring_files_dir.mkdir()
+        shutil.copy(files.scoring_file, settings.scoring_files_dir)
+        console.print(
+            f"Made {n_samples} people × {n_variants} variants and the scoring file "
+            f"{DEMO_ACCESSION}, both synthetic."
+        )
         console.print("Starting Ray and Serve …", style="dim")
         with running_stack(settings) as stack:
-            console.print(f"CuraGenie is up at {stack.url}", highlight=False)
+            console.print(f"CuraGenie is up at {stack.url}")
             shown = _walk(console, stack, files)
     seconds = round(time.monotonic() - started, 1)
     console.print(f"Done in {seconds} s, and everything is stopped. Your turn: curagenie up")
@@ -80,23 +97,6 @@ def _demo_settings(folder: Path) -> Settings:
     )
 
 
-def _make_files(
-    console: Console, settings: Settings, n_samples: int, n_variants: int
-) -> DemoFiles:
-    sites = demo_sites(n_variants)
-    rows = demo_score_rows(sites)
-    vcf = settings.data_dir / "demo_cohort.vcf.gz"
-    write_demo_vcf(vcf, sites, n_samples=n_samples)
-    settings.scoring_files_dir.mkdir(parents=True)
-    write_demo_scoring_file(settings.scoring_files_dir / f"{DEMO_ACCESSION}.txt.gz", rows)
-    console.print(
-        f"Made {n_samples} people × {n_variants} variants ({vcf.name}) and a scoring file of "
-        f"{len(rows)} rows ({DEMO_ACCESSION}), both synthetic.",
-        highlight=False,
-    )
-    return DemoFiles(vcf, vcf.stat().st_size)
-
-
 def _walk(console: Console, stack: Stack, files: DemoFiles) -> dict[str, Any]:
     with (
         httpx2.Client(base_url=stack.url, timeout=60.0) as http,
@@ -117,13 +117,14 @@ def _walk(console: Console, stack: Stack, files: DemoFiles) -> dict[str, Any]:
         matches = _count_matches(http, score["links"]["matches"])
     console.print(_samples_table(samples["items"], score["n_samples"]))
     console.print(_match_table(matches, score))
-    console.print(f"[bold]{score['notice']}[/bold]: the data are made up.", highlight=False)
+    console.print(f"[bold]{score['notice']}[/bold]: the data are made up.")
     return {
         "genomic_data": {"id": genomic_data["id"], "metadata": metadata},
         "score": score,
         "samples": samples["items"],
         "matches": [
-            {"status": status, "reason": reason, "rows": n} for (status, reason), n in matches.items()
+            {"status": status, "reason": reason, "rows": n}
+            for (status, reason), n in matches.items()
         ],
         "events": watch.n_events,
     }
@@ -248,9 +249,7 @@ def _samples_table(samples: list[dict[str, Any]], n_samples: int) -> Table:
     return table
 
 
-def _match_table(
-    matches: Mapping[tuple[str, str | None], int], score: Mapping[str, Any]
-) -> Table:
+def _match_table(matches: Mapping[tuple[str, str | None], int], score: Mapping[str, Any]) -> Table:
     total = sum(matches.values())
     table = Table(
         title="What became of the rows of the scoring file",

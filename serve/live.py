@@ -1,9 +1,10 @@
 """WebSocket events over one event log: a hub per replica, a mailbox per socket.
 
-The event table is the truth, the JobStatus actor only says quickly what was added to it. Each socket
-knows the `sequence` it has sent last: the next one goes straight out, a gap is filled from the table,
-an old one is dropped. So whatever is lost on the way (a publish, the actor, a full mailbox), the
-client gets every state and result event once and in order. Progress is merged and may be dropped.
+The event table is the truth, the JobStatus actor only says quickly what was added to it. Each
+socket knows the `sequence` it has sent last: the next one goes straight out, a gap is filled from
+the table, an old one is dropped. So whatever is lost on the way (a publish, the actor, a full
+mailbox), the client gets every state and result event once and in order. Progress is merged and may
+be dropped.
 
 Messages are those of core.events. Close codes:
 
@@ -23,12 +24,11 @@ from collections.abc import AsyncIterator, Awaitable, Collection, Mapping, Seque
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Protocol
+from typing import Any, Protocol
 
 from anyio import create_task_group, fail_after, sleep
 from anyio.to_thread import run_sync
 from fastapi import WebSocket, WebSocketDisconnect
-from ray.actor import ActorHandle
 from ray.exceptions import RayError
 
 from core.errors import InfrastructureError
@@ -75,7 +75,7 @@ class ActorFeed:
     """The real actor; its handle is looked up again after every failure."""
 
     def __init__(self) -> None:
-        self._actor: ActorHandle | None = None
+        self._actor: Any = None
 
     async def poll(self, cursor: Cursor, timeout_seconds: float) -> Batch:
         try:
@@ -373,7 +373,10 @@ class _Sender:
     async def _send_event(self, message: Message) -> None:
         await self._send(message)
         self._place.sequence = message["sequence"]
-        if message["event"] == EventType.JOB_STATE and JobState(message["data"]["state"]).is_terminal:
+        if (
+            message["event"] == EventType.JOB_STATE
+            and JobState(message["data"]["state"]).is_terminal
+        ):
             self._ended_jobs.add(message["data"]["job_id"])
 
     async def _send_progress(self, message: Message) -> None:
@@ -384,5 +387,3 @@ class _Sender:
     async def _send(self, message: Message) -> None:
         with fail_after(self._hub.limits.send_timeout_seconds):
             await self._socket.send_json(message)
-
-

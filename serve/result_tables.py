@@ -121,9 +121,7 @@ def _json_rows(table: pa.Table) -> list[dict[str, Any]]:
 
 def _delimited(schema: pa.Schema, tables: Iterator[pa.Table], delimiter: str) -> Iterator[bytes]:
     yield delimiter.join(schema.names).encode() + b"\n"
-    options = pa_csv.WriteOptions(
-        include_header=False, delimiter=delimiter, quoting_style="needed"
-    )
+    options = pa_csv.WriteOptions(include_header=False, delimiter=delimiter, quoting_style="needed")
     for table in tables:
         sink = pa.BufferOutputStream()
         pa_csv.write_csv(table, sink, options)

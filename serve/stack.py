@@ -21,7 +21,7 @@ from core.settings import Settings
 from jobs.local_ray import start_local_ray
 
 _DEFAULT_CPUS = 4
-"""Logical CPUs on a small machine: jobs wait for each other less, the kernel shares the real ones."""
+"""Logical CPUs on a small machine: jobs overlap, and the kernel shares the real ones."""
 
 _ROOT = Path(__file__).resolve().parents[1]
 

@@ -7,6 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from serve.stack import free_port
+from tests.builders.live_service import LiveService, running_service
+
 # Ray settles its authentication when it is imported, which any test module may do first
 os.environ["RAY_AUTH_MODE"] = "token"
 os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
@@ -25,3 +28,19 @@ def ray_session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
     yield
     ray.shutdown()
+
+
+@pytest.fixture(scope="session")
+def acceptance_data() -> Path:
+    """The folder of real data and peers' answers, which stands outside the project."""
+    folder = os.environ.get("CURAGENIE_ACCEPTANCE_DATA")
+    if folder is None:
+        pytest.skip("CURAGENIE_ACCEPTANCE_DATA does not name the folder of real data")
+    return Path(folder)
+
+
+@pytest.fixture(scope="session")
+def live_service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveService]:
+    """The whole service as `curagenie up` starts it. Tests share it: each takes a user of its own."""
+    with running_service(tmp_path_factory.mktemp("service"), port=free_port()) as service:
+        yield service

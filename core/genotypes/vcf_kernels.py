@@ -132,12 +132,12 @@ def index_lines(
 ) -> int:
     """Find the columns of every line that is not empty; returns how many lines those are.
 
-    Stops behind the first line with a bad position, which nobody can use; so every other line has at
-    least MIN_LINE_BYTES, and a text of line ends needs no memory.
+    Stops behind the first line with a bad position, which nobody can use; so every other line has
+    at least MIN_LINE_BYTES, and a text of line ends needs no memory.
 
     text         complete lines: it is empty or its last byte is a line end. CR LF is one, too.
-    lines        (m, 11), m at least min(line ends, text's length // MIN_LINE_BYTES + 1); rows beyond
-                 the result are undefined
+    lines        (m, 11), m at least min(line ends, n // MIN_LINE_BYTES + 1); rows beyond the result
+                 are undefined
     positions    (m,) POS; BAD_POSITION where it is no integer of 0 .. 2**31 - 1, TOO_FEW_COLUMNS
                  where the line has no ninth tab (absent tabs stand at the line's end)
     same_contig  (m,) CHROM is the bytes of the line before; False for the first
@@ -295,6 +295,14 @@ def _read_call(
     """
     for i in range(n_alts):
         counts[i] = 0
+    if end - start == 3 and (text[start + 1] == _SLASH or text[start + 1] == _BAR):
+        left, right = np.int64(text[start]) - _ZERO, np.int64(text[start + 2]) - _ZERO
+        if 0 <= left <= min(n_alts, 9) and 0 <= right <= min(n_alts, 9):
+            if left > 0:
+                counts[left - 1] += np.uint8(1)
+            if right > 0:
+                counts[right - 1] += np.uint8(1)
+            return OK, 2, False
     ploidy, n_seen, first_seen, is_mixed = 0, 0, -1, False
     at = start
     if at < end and (text[at] == _SLASH or text[at] == _BAR):

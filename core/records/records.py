@@ -73,6 +73,6 @@ class ScoreResult:
     n_samples: int
     coverage: float | None
     weight_coverage: float | None
-    result_url: str
+    result_url: str | None
     report: Mapping[str, Any]
     problem: Mapping[str, Any] | None = None

@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Annotated, Any
 
 from fastapi import Path
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, Field, StringConstraints
 
 from core.records.records import GenomicData, RecordStatus
 
@@ -16,11 +16,9 @@ RecordId = Annotated[int, Path(ge=1, le=2**63 - 1)]
 
 
 class GenomicDataLinks(BaseModel):
-    self_: str = Field(alias="self")
+    self_: str = Field(serialization_alias="self")
     job: str | None
     events: str
-
-    model_config = ConfigDict(populate_by_name=True)
 
 
 class GenomicDataOut(BaseModel):

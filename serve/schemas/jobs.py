@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from core.job import Job, JobKind, JobState, Queue
 
@@ -14,10 +14,8 @@ class JobProgress(BaseModel):
 
 
 class JobLinks(BaseModel):
-    self_: str = Field(alias="self")
+    self_: str = Field(serialization_alias="self")
     events: str
-
-    model_config = ConfigDict(populate_by_name=True)
 
 
 class JobOut(BaseModel):

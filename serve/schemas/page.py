@@ -16,9 +16,7 @@ MAX_PAGE_ITEMS = 1000
 PageSize = Annotated[int, Query(ge=1, le=MAX_PAGE_ITEMS, description="Items per page.")]
 PageToken = Annotated[
     str | None,
-    Query(
-        alias="page_token", max_length=64, description="`next_page_token` of the page before."
-    ),
+    Query(alias="page_token", max_length=64, description="`next_page_token` of the page before."),
 ]
 
 

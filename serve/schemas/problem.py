@@ -1,4 +1,4 @@
-"""RFC 9457 problem details with our extensions: `code`, `errors[].pointer`, `request_id`, `retryable`."""
+"""RFC 9457 problem details with `code`, `errors[].pointer`, `request_id` and `retryable`."""
 
 from pydantic import BaseModel, ConfigDict, Field
 

@@ -52,13 +52,11 @@ class PrsAccepted(BaseModel):
 
 
 class PrsScoreLinks(BaseModel):
-    self_: str = Field(alias="self")
+    self_: str = Field(serialization_alias="self")
     job: str
     samples: str
     matches: str
     download: str
-
-    model_config = ConfigDict(populate_by_name=True)
 
 
 class PrsScoreOut(BaseModel):

@@ -6,10 +6,12 @@ asserts both numbers.
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cyvcf2 import VCF
 
+from core.errors import GenotypeFileError
 from core.genome_build import GenomeBuild
 from core.genotypes.calls import GenotypeField
 from core.scoring.policy import Compat
@@ -23,7 +25,7 @@ class Case:
     score: str
     vcf: str = "micro.vcf"
     policy: dict[str, str] = field(default_factory=dict)
-    options: dict[str, object] = field(default_factory=dict)
+    options: dict[str, Any] = field(default_factory=dict)
     absolute: float = 5e-5
 
 
@@ -155,7 +157,7 @@ def write_frequencies(data: Path, path: Path) -> None:
 @pytest.mark.parametrize("frequencies", ["nomean", "readfreq"])
 def test_thirty_people_score_as_plink2_scores_them(frequencies, acceptance_data, tmp_path):
     """With the frequencies of all sixty the same person scores the same alone and in the cohort."""
-    options: dict[str, object] = {}
+    options: dict[str, Any] = {}
     if frequencies == "readfreq":
         write_frequencies(acceptance_data, tmp_path / "all.tsv")
         options["frequencies"] = tmp_path / "all.tsv"
@@ -175,8 +177,6 @@ def test_thirty_people_score_as_plink2_scores_them(frequencies, acceptance_data,
 
 
 def test_half_calls_are_refused_with_their_line_and_sample_by_default(acceptance_data, tmp_path):
-    from core.errors import GenotypeFileError
-
     with pytest.raises(GenotypeFileError, match="half-call") as caught:
         run_as_plink2(acceptance_data, Case("autosomes", "micro_halfcall.vcf"), tmp_path)
     assert caught.value.where is not None

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -18,9 +19,9 @@ SHARD_BYTES = 32 << 20
 class Results:
     scores: pa.Table
     matches: pa.Table
-    summary: dict
+    summary: dict[str, Any]
 
-    def column(self, name: str, accession: str | None = None) -> list:
+    def column(self, name: str, accession: str | None = None) -> list[Any]:
         """One result column of one score, in sample order."""
         table = self.scores
         if accession is not None:
@@ -40,7 +41,7 @@ def run_scoring(
     executor: Executor = Executor.INLINE,
     shard_bytes: int = SHARD_BYTES,
     policy: dict[str, str] | None = None,
-    **options: object,
+    **options: Any,
 ) -> Results:
     """Score into `output`; `policy` holds single fields, `options` fields of CohortScoring."""
     several = genotypes if isinstance(genotypes, list) else [genotypes]
@@ -57,6 +58,6 @@ def run_scoring(
     return read_results(output, summary)
 
 
-def read_results(output: Path, summary: dict) -> Results:
+def read_results(output: Path, summary: dict[str, Any]) -> Results:
     scores = pq.read_table(output / "scores.parquet")
     return Results(scores, pq.read_table(output / "matches.parquet"), summary)

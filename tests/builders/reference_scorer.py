@@ -1,7 +1,8 @@
 """Polygenic scoring as slow and plain as the contract reads: the oracle of property tests.
 
 No arrays, no blocks, no shards: one sample, one row, one call at a time. Covers matching by
-position on autosomes and on X outside the PAR, hard calls, and every policy field that touches them.
+position on autosomes and on X outside the PAR, hard calls, and every policy field that touches
+them.
 """
 
 from collections.abc import Sequence
@@ -47,7 +48,7 @@ def other_strand(allele: str) -> str | None:
 def match_kinds(row: Row, ref: str, alt: str) -> list[str]:
     """Every row of the match table that fits, best first."""
     effect, other, kinds = row.effect_allele, row.other_allele, []
-    readings = [("", effect, other)]
+    readings: list[tuple[str, str | None, str | None]] = [("", effect, other)]
     if is_substitution(row):
         readings.append(("_flip", other_strand(effect), other and other_strand(other)))
     for suffix, e, o in readings:
@@ -84,8 +85,7 @@ def effect_is_ref(outcome: Outcome) -> bool:
     return outcome.match_type is not None and "ref" in outcome.match_type.replace("no_oa_", "")[:3]
 
 
-def is_split(outcome: Outcome, records: Sequence[Record]) -> bool:
-    own = outcome.record
+def is_split(outcome: Outcome, own: Record, records: Sequence[Record]) -> bool:
     same_site = [
         r for r in records if (r.contig, r.position, r.ref) == (own.contig, own.position, own.ref)
     ]
@@ -116,10 +116,10 @@ def exclude(
         reasons = [
             ("ambiguous", policy.ambiguous == "drop" and other_strand(ref) == alt),
             ("multiallelic", policy.multiallelic == "drop" and len(alts) > 1),
-            ("split_multiallelic", is_split(outcome, records)),
+            ("split_multiallelic", is_split(outcome, outcome.record, records)),
             (
                 "strand_flip_ignored",
-                policy.strand_flip == "ignore" and outcome.match_type.endswith("_flip"),
+                policy.strand_flip == "ignore" and str(outcome.match_type).endswith("_flip"),
             ),
             ("duplicate_score_row", leaves and alleles[at] in neighbours),
             ("duplicate_target", leaves),
@@ -162,33 +162,31 @@ def score_people(
     exclude(rows, outcomes, records, policy)
     people = [PersonScore() for _ in records[0].calls]
     seen: set[int] = set()
-    order = sorted(
-        (n for n, o in enumerate(outcomes) if o.status == "matched"),
-        key=lambda n: records.index(outcomes[n].record),
-    )
-    for number in order:
-        outcome, row = outcomes[number], rows[number]
-        kind = str(row.more.get("effect_type", "additive"))
-        first = id(outcome.record) not in seen
-        seen.add(id(outcome.record))
-        add_row(people, outcome, row, kind, policy, first)
+    matched = [(row, o, o.record) for row, o in zip(rows, outcomes, strict=True) if o.record]
+    for row, outcome, record in sorted(matched, key=lambda match: records.index(match[2])):
+        if outcome.status == "matched":
+            kind = str(row.more.get("effect_type", "additive"))
+            weight = float(str(row.effect_weight))
+            add_row(people, outcome, record, weight, kind, policy, id(record) not in seen)
+            seen.add(id(record))
     return outcomes, people
 
 
 def add_row(
     people: list[PersonScore],
     outcome: Outcome,
-    row: Row,
+    record: Record,
+    weight: float,
     kind: str,
     policy: ScoringPolicy,
     first: bool,
 ) -> None:
     named = None if effect_is_ref(outcome) else outcome.allele
-    calls = [read_call(text, named) for text in outcome.record.calls]
+    calls = [read_call(text, named) for text in record.calls]
     observed = [(dosage, ploidy) for dosage, ploidy in calls if dosage is not None]
     alleles = sum(ploidy for _, ploidy in observed)
     frequency = sum(dosage for dosage, _ in observed) / alleles if alleles else None
-    doubled = outcome.record.contig == "X" and policy.x_male == "doubled"
+    doubled = record.contig == "X" and policy.x_male == "doubled"
     for person, (dosage, ploidy) in zip(people, calls, strict=True):
         copies = 2 if doubled and ploidy == 1 else 1
         size = ploidy * copies
@@ -202,7 +200,7 @@ def add_row(
             value = effect(size if named is None else 0.0, size, kind)
         else:
             value, counts = 0.0, policy.missing == "zero"
-        person.score_sum += float(row.effect_weight) * value
+        person.score_sum += weight * value
         if first:
             person.denominator += size if counts else 0
             person.allele_count += size if dosage is not None else 0

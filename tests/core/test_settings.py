@@ -1,3 +1,4 @@
+import os
 from pathlib import Path
 
 import pytest
@@ -5,17 +6,24 @@ import pytest
 from core.errors import SettingsError
 from core.settings import MIB, Settings, load_settings
 
-OWN_NAMES = (
-    "DATABASE_URL REDIS_URL AWS_ACCESS_KEY_ID AWS_SECRET_ACCESS_KEY AWS_ENDPOINT_URL AWS_REGION "
-    "AWS_DEFAULT_REGION S3_BUCKET_NAME SECRET_KEY DEBUG CORS_ORIGINS RAY_ADDRESS "
-    "CURAGENIE_DATA_DIR CURAGENIE_PORT CURAGENIE_SCORING_FILES_DIR CURAGENIE_SHARD_BYTES"
-).split()
+OURS = "CURAGENIE_"
+CONTRACT = (
+    "DATABASE_URL",
+    "REDIS_URL",
+    "AWS_",
+    "S3_",
+    "SECRET_KEY",
+    "DEBUG",
+    "CORS_",
+    "RAY_ADDRESS",
+)
 
 
 @pytest.fixture(autouse=True)
 def _empty_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    for name in OWN_NAMES:
-        monkeypatch.delenv(name, raising=False)
+    for name in list(os.environ):
+        if name.startswith((OURS, *CONTRACT)):
+            monkeypatch.delenv(name)
     monkeypatch.chdir(tmp_path)
 
 

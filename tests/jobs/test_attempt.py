@@ -2,46 +2,19 @@
 
 import threading
 import time
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
-from core.job import Job, JobKind, JobState, RetryPolicy
+from core.job import Job, JobKind, JobState
 from core.records.records import GenomicData
 from core.records.session import Database
-from core.storage.objects import ObjectsLocation, ObjectStore, open_objects
+from core.storage.objects import ObjectStore
 from jobs.attempt import JobEnvironment, run_attempt
 from tests.builders.job_bodies import BODIES, N_SHARDS, result_key
-from tests.builders.records import USER, migrated_database, sqlite_url
+from tests.builders.records import USER
 
 KIND = JobKind.PROCESS_GENOMIC_FILE
 SECRET_OF_THE_TRACEBACK = "the secret of the traceback"
-
-
-@pytest.fixture
-def environment(tmp_path: Path) -> JobEnvironment:
-    return JobEnvironment(
-        database_url=sqlite_url(tmp_path),
-        objects=ObjectsLocation(root=tmp_path / "objects"),
-        scoring_files_dir=tmp_path,
-        shard_bytes=1 << 20,
-        lease_seconds=5,
-        heartbeat_seconds=0.05,
-        retry=RetryPolicy(max_attempts=3, first_delay_seconds=0),
-    )
-
-
-@pytest.fixture
-def database(environment: JobEnvironment) -> Iterator[Database]:
-    database = migrated_database(environment.database_url)
-    yield database
-    database.close()
-
-
-@pytest.fixture
-def objects(environment: JobEnvironment) -> ObjectStore:
-    return open_objects(environment.objects)
 
 
 def submit(database: Database, *plan: str) -> Job:

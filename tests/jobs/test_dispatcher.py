@@ -2,20 +2,22 @@
 
 import time
 from collections.abc import Callable, Iterator
-from pathlib import Path
+from dataclasses import replace
+from typing import Any
 
 import pytest
 import ray
 
 from core.job import Job, JobKind, JobState, Queue, RetryPolicy
 from core.records.session import Database
-from core.storage.objects import ObjectsLocation, open_objects
+from core.storage.objects import open_objects
 from jobs.attempt import JobEnvironment
 from jobs.dispatcher import start_dispatcher
 from jobs.status import START, start_status
 from jobs.submit import announce, wake_dispatcher
 from tests.builders.job_bodies import BODIES, result_key
-from tests.builders.records import USER, migrated_database, sqlite_url
+from tests.builders.live import poll
+from tests.builders.records import USER
 
 pytestmark = pytest.mark.ray
 
@@ -24,31 +26,18 @@ DEADLINE_SECONDS = 60.0
 
 
 @pytest.fixture
-def environment(tmp_path: Path) -> JobEnvironment:
-    return JobEnvironment(
-        database_url=sqlite_url(tmp_path),
-        objects=ObjectsLocation(root=tmp_path / "objects"),
-        scoring_files_dir=tmp_path,
-        shard_bytes=1 << 20,
-        lease_seconds=3,
-        heartbeat_seconds=0.5,
-        retry=RetryPolicy(max_attempts=2, first_delay_seconds=0.1),
-    )
+def environment(environment: JobEnvironment) -> JobEnvironment:
+    """Leases that a test can wait for."""
+    retry = RetryPolicy(max_attempts=2, first_delay_seconds=0.1)
+    return replace(environment, lease_seconds=3, heartbeat_seconds=0.5, retry=retry)
 
 
 @pytest.fixture
-def database(environment: JobEnvironment) -> Iterator[Database]:
-    database = migrated_database(environment.database_url)
-    yield database
-    database.close()
-
-
-@pytest.fixture
-def start(ray_session: None, environment: JobEnvironment) -> Iterator[Callable[[], object]]:
+def start(ray_session: None, environment: JobEnvironment) -> Iterator[Callable[[], Any]]:
     """Starts the dispatcher of this test's database."""
-    actors: list[object] = []
+    actors: list[Any] = []
 
-    def start() -> object:
+    def start() -> Any:
         actors.append(start_dispatcher(environment, LIMITS, bodies=BODIES, poll_seconds=0.2))
         return actors[-1]
 
@@ -68,6 +57,7 @@ def submit(database: Database, *plan: str, kind: JobKind = JobKind.PROCESS_GENOM
 def wait_for_end(database: Database, *jobs: Job) -> list[Job]:
     """The jobs once all have ended."""
     deadline = time.monotonic() + DEADLINE_SECONDS
+    seen = list(jobs)
     while time.monotonic() < deadline:
         with database.reading() as tx:
             seen = [tx.jobs.get(job.id, user_id=None) for job in jobs]
@@ -78,7 +68,7 @@ def wait_for_end(database: Database, *jobs: Job) -> list[Job]:
 
 
 def test_jobs_of_every_fate_end_as_they_should(
-    start: Callable[[], object], database: Database, environment: JobEnvironment
+    start: Callable[[], Any], database: Database, environment: JobEnvironment
 ) -> None:
     start()
     fates = {
@@ -102,11 +92,11 @@ def test_jobs_of_every_fate_end_as_they_should(
 
 
 def test_a_wake_up_makes_messages_flow_from_submit_to_complete(
-    start: Callable[[], object], database: Database
+    start: Callable[[], Any], database: Database
 ) -> None:
     status = start_status(progress_hz=1000)
     start()
-    cursor = ray.get(status.poll.remote(START, 0)).cursor
+    cursor = poll(status, START, 0).cursor
     with database.transaction() as tx:
         data = tx.genomic_data.create(
             user_id=USER, filename="sample.vcf", file_url="x", sha256="0" * 64, size_bytes=1
@@ -117,13 +107,13 @@ def test_a_wake_up_makes_messages_flow_from_submit_to_complete(
             {"genomic_data_id": data.id, "plan": ["complete"]},
         )
     announce(tx.recorded)
-    seen: list[dict[str, object]] = []
+    seen: list[dict[str, Any]] = []
     deadline = time.monotonic() + DEADLINE_SECONDS
     while time.monotonic() < deadline:
-        batch = ray.get(status.poll.remote(cursor, 5))
+        batch = poll(status, cursor, 5)
         cursor = batch.cursor
         seen += [live.message for live in batch.messages if live.user_id == USER]
-        if seen and seen[-1]["data"].get("state") == "COMPLETE":  # type: ignore[attr-defined]
+        if seen and seen[-1]["data"].get("state") == "COMPLETE":
             break
     ray.kill(status)
     assert [m["sequence"] for m in seen if "sequence" in m] == [1, 2, 3, 4, 5]
@@ -133,7 +123,7 @@ def test_a_wake_up_makes_messages_flow_from_submit_to_complete(
 
 
 def test_a_queue_never_runs_more_jobs_than_its_limit(
-    start: Callable[[], object], database: Database
+    start: Callable[[], Any], database: Database
 ) -> None:
     start()
     jobs = [submit(database, "slow", kind=JobKind.CALCULATE_PRS_SCORE) for _ in range(3)]
@@ -144,7 +134,7 @@ def test_a_queue_never_runs_more_jobs_than_its_limit(
 
 
 def test_a_restarted_dispatcher_finds_what_was_queued_and_what_was_running(
-    start: Callable[[], object], database: Database
+    start: Callable[[], Any], database: Database
 ) -> None:
     with database.transaction() as tx:
         pass

@@ -1,9 +1,12 @@
 """The application as a whole: its routes, documents and headers."""
 
 import re
+from pathlib import Path
 
 import pytest
 from fastapi.testclient import TestClient
+
+from serve.services import Services
 
 ROUTES = {
     ("post", "/api/genomic-data/upload"),
@@ -28,7 +31,11 @@ def test_the_routes_are_those_of_the_contract(client: TestClient) -> None:
 
 def test_operation_ids_are_the_names_that_clients_will_use(client: TestClient) -> None:
     document = client.get("/openapi.json").json()
-    ids = [operation["operationId"] for item in document["paths"].values() for operation in item.values()]
+    ids = [
+        operation["operationId"]
+        for item in document["paths"].values()
+        for operation in item.values()
+    ]
     assert len(set(ids)) == len(ids)
     assert "upload_genomic_data" in ids
     assert "calculate_prs" in ids
@@ -63,15 +70,13 @@ def test_health_tells_the_version_and_the_database(client: TestClient) -> None:
     assert answer.json()["version"]
 
 
-def test_health_is_503_when_the_database_is_away(client: TestClient, services) -> None:
+def test_health_is_503_when_the_database_is_away(
+    client: TestClient, services: Services, tmp_path: Path
+) -> None:
     services.database.close()
-    services.database.engine.url.database
-    path = services.database.engine.url.database
-    import pathlib
-
-    for file in pathlib.Path(path).parent.glob("curagenie.db*"):
+    for file in tmp_path.glob("curagenie.db*"):
         file.unlink()
-    pathlib.Path(path).mkdir()
+    (tmp_path / "curagenie.db").mkdir()
     answer = client.get("/health")
     assert answer.status_code == 503
     assert answer.json()["database"] == "unavailable"

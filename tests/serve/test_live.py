@@ -219,7 +219,7 @@ def test_the_hub_polls_once_for_all_sockets_of_a_replica() -> None:
         client.websocket_connect("/ws/ann") as one,
         client.websocket_connect("/ws/ann") as two,
     ):
-        read(one, 1), read(two, 1)
+        assert [read(each, 1)[0]["event"] for each in (one, two)] == ["connected"] * 2
         assert hub.n_sockets == 2
         before = feed.polls
         feed.publish("ann", table.append("ann"))

@@ -3,7 +3,7 @@ import random
 import zlib
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.errors import GenotypeFileError
@@ -36,6 +36,7 @@ def noise(n_bytes: int, seed: int = 1) -> bytes:
     return random.Random(seed).randbytes(n_bytes)
 
 
+@settings(deadline=None)
 @given(text=st.binary(max_size=300), block_bytes=st.integers(1, 100), level=st.integers(0, 9))
 def test_blocks_give_back_the_text(text, block_bytes, level):
     assert text_of(bgzip(text, block_bytes=block_bytes, level=level)) == text
@@ -97,6 +98,7 @@ def test_a_file_without_its_last_empty_block_is_truncated():
     check_end(InMemory(bgzip(b"text")))
 
 
+@settings(deadline=None)
 @given(st.integers(1, 200))
 def test_a_block_that_is_cut_off_is_truncated(n_bytes):
     content = bgzip(noise(400), block_bytes=100)
@@ -128,6 +130,7 @@ def test_no_block_within_64_kib_is_an_error():
         find_block(InMemory(content), 10)
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=200))
 def test_any_bytes_are_text_or_an_error(content):
     with contextlib.suppress(GenotypeFileError):

@@ -1,7 +1,7 @@
 import gzip
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.errors import GenotypeFileError
@@ -81,6 +81,7 @@ def test_damaged_gzip_is_refused(read):
         read(bytes(content), Compression.GZIP)
 
 
+@settings(deadline=None)
 @given(texts=st.lists(st.binary(max_size=50)), chunk_bytes=st.integers(1, 20))
 def test_gzip_is_read_whatever_the_ranges(tmp_path_factory, texts, chunk_bytes):
     path = tmp_path_factory.mktemp("gzip") / "file"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from core.genotypes import vcf_kernels as kernels
@@ -41,6 +41,7 @@ def test_what_is_no_finite_number_is_refused(text):
     assert number(text) is None
 
 
+@settings(deadline=None)
 @given(st.floats(min_value=0, max_value=1e6))
 @example(5e-324)
 @example(1e-45)
@@ -49,6 +50,7 @@ def test_the_shortest_form_of_a_float64_reads_back_as_the_same_float32(value):
     assert bits(number(repr(value))) == bits(value)
 
 
+@settings(deadline=None)
 @given(digits=st.text("0123456789", min_size=1, max_size=30), point=st.integers(0, 30))
 @example(digits="16777217", point=8)
 @example(digits="9007199254740993", point=16)
@@ -57,12 +59,14 @@ def test_any_decimal_text_reads_as_the_float32_of_its_float64(digits, point):
     assert bits(number(text)) == bits(float(text))
 
 
+@settings(deadline=None)
 @given(mantissa=st.integers(0, 10**25), exponent=st.integers(-60, 12))
 def test_any_exponent_reads_as_the_float32_of_its_float64(mantissa, exponent):
     text = f"{mantissa}e{exponent}"
     assert bits(number(text)) == bits(float(text))
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=300), st.integers(0, 300))
 def test_a_line_end_is_found_where_it_is(content, start):
     start = min(start, len(content))
@@ -75,11 +79,12 @@ def test_a_line_end_is_found_where_it_is(content, start):
 
 columns = st.tuples(
     st.sampled_from(["1", "1", "chr1", "22", ""]),
-    st.sampled_from(["1", "11", "111", "1111111111"]),
+    st.sampled_from(["1", "11", "111", "2147483647", "2147483648", "1" * 30]),
     st.lists(st.text("ab1\r", max_size=3), min_size=6, max_size=12).map("\t".join),
 ).map("\t".join)
 
 
+@settings(deadline=None)
 @given(st.lists(st.one_of(columns, columns, st.text("a\t1\r", max_size=20)), max_size=20))
 def test_lines_are_indexed_as_python_splits_them(rows):
     content = "".join(row + "\n" for row in rows).encode()
@@ -97,7 +102,7 @@ def test_lines_are_indexed_as_python_splits_them(rows):
         assert tabs == [j for j, letter in enumerate(row) if letter == "\t"][:9]
         if len(columns) < 10:
             assert positions[i] == kernels.TOO_FEW_COLUMNS
-        elif set(columns[1]) == {"1"} and len(columns[1]) < 10:
+        elif columns[1].isdigit() and int(columns[1]) <= kernels.MAX_POSITION:
             assert positions[i] == int(columns[1])
         else:
             assert positions[i] == kernels.BAD_POSITION

@@ -61,11 +61,11 @@ def score_row(draw: st.DrawFn, variants: list[Record]) -> Row:
         alleles = ALLELES
     effect, other = draw(st.permutations(alleles))[:2]
     if draw(st.integers(0, 3)) == 0:
-        effect, other = reverse_complement(effect), reverse_complement(other)
+        effect, other = str(reverse_complement(effect)), str(reverse_complement(other))
     effect_type = draw(st.sampled_from(["additive", "dominant", "recessive"]))
     return Row(
         target.contig,
-        target.position + draw(st.sampled_from([0, 0, 0, 0, 1])),
+        int(target.position) + draw(st.sampled_from([0, 0, 0, 0, 1])),
         effect,
         draw(st.sampled_from([other, other, None])),
         draw(st.sampled_from([0.5, -0.25, 1.0, 0.0, 0.125])),

@@ -130,14 +130,14 @@ def test_a_user_sees_her_scores_and_nobody_elses(client: TestClient, prs_id: int
 
 def all_pages(client: TestClient, url: str) -> list[dict]:
     rows: list[dict] = []
-    token = None
     while True:
-        page = client.get(url, params={"page_token": token} if token else None).json()
+        answer = client.get(url)
+        page = answer.json()
         assert "research use only" in page["notice"]
         rows += page["items"]
-        token = page["next_page_token"]
-        if token is None:
+        if page["next_page_token"] is None:
             return rows
+        url = answer.links["next"]["url"]
 
 
 def test_pages_of_samples_are_whole_and_in_the_order_of_the_file(

@@ -1,0 +1,188 @@
+"""Scores of stored genotypes by the real pipeline, in threads, into rows and stored results."""
+
+import json
+from collections.abc import Sequence
+
+import pyarrow.parquet as pq
+import pytest
+
+from core.events import Message
+from core.job import Job, JobState, Queue
+from core.records.records import NO_REFERENCE, GenomicData, PrsScore, RecordStatus
+from core.records.session import Database
+from core.storage.objects import ObjectStore
+from jobs import calculate_prs_score
+from jobs.attempt import JobEnvironment, run_attempt
+from jobs.submit import submit_prs
+from tests.builders.records import USER
+from tests.builders.scoring_file import Row, write_scoring_file
+from tests.builders.vcf import Record, bgzip, vcf_text
+
+KEY = "genomic_data/0123/genotypes.vcf.gz"
+FILENAME = "Ada's genome.vcf.gz"
+WEIGHTS = [Row("1", 1000, "G", "A", 0.5), Row("1", 2000, "G", "A", 0.25), Row("1", 9, "G", "A", 1)]
+
+
+def completed_upload(
+    database: Database, objects: ObjectStore, *, calls: Sequence[Sequence[str]]
+) -> GenomicData:
+    """A processed VCF with one column of `calls` per sample, at positions 1000 and 2000."""
+    samples = [f"S{i + 1}" for i in range(len(calls))]
+    records = [
+        Record("1", position, [column[i] for column in calls])
+        for i, position in enumerate((1000, 2000))
+    ]
+    with objects.put_stream(KEY) as writer:
+        writer.write(bgzip(vcf_text(records, samples=samples)))
+    with database.transaction() as tx:
+        data = tx.genomic_data.create(
+            user_id=USER,
+            filename=FILENAME,
+            file_url=KEY,
+            sha256=writer.sha256,
+            size_bytes=writer.size_bytes,
+        )
+        return tx.genomic_data.complete(data.id, {"build": "GRCh37", "n_samples": len(samples)})
+
+
+def calculate(
+    database: Database, environment: JobEnvironment, data: GenomicData, accessions: Sequence[str]
+) -> tuple[Job, list[PrsScore]]:
+    """Runs one attempt at the job of `accessions`; what the tables have afterwards."""
+    with database.transaction() as tx:
+        submitted, scores = submit_prs(tx, data, accessions, disease_type="demo")
+        job = tx.jobs.lease(submitted.queue, owner="test", seconds=30)
+    assert job is not None
+    run_attempt(job, environment, calculate_prs_score.BODY)
+    with database.reading() as tx:
+        after = [tx.prs_scores.get(score.id, user_id=USER) for score in scores]
+        return tx.jobs.get(job.id, user_id=USER), after
+
+
+def ready_events(database: Database) -> list[Message]:
+    with database.reading() as tx:
+        return [e.message for e in tx.events.after(USER, 0) if e.type == "prs_ready"]
+
+
+def test_a_one_sample_file_gets_its_raw_sum_and_no_percentile(
+    database: Database, environment: JobEnvironment, objects: ObjectStore
+) -> None:
+    write_scoring_file(
+        environment.scoring_files_dir / "PGS000001.txt.gz", WEIGHTS, accession="PGS000001"
+    )
+    data = completed_upload(database, objects, calls=[["0/1", "1/1"]])
+    job, (score,) = calculate(database, environment, data, ["PGS000001"])
+    assert job.state is JobState.COMPLETE
+    assert score.status is RecordStatus.COMPLETED
+    assert score.raw_sum == 0.5 * 1 + 0.25 * 2
+    assert (score.score, score.score_reason) == (None, NO_REFERENCE)
+    assert score.n_samples == 1
+    assert score.coverage == pytest.approx(2 / 3)
+    assert score.weight_coverage == pytest.approx(0.75 / 1.75)
+    assert score.report is not None
+    assert score.report["n_rows"] == 3
+    (event,) = ready_events(database)
+    assert event["status"] == "success"
+    assert event["data"]["raw_sum"] == score.raw_sum
+
+
+def test_a_cohort_has_its_sums_in_the_stored_results_only(
+    database: Database, environment: JobEnvironment, objects: ObjectStore
+) -> None:
+    write_scoring_file(
+        environment.scoring_files_dir / "PGS000001.txt.gz", WEIGHTS, accession="PGS000001"
+    )
+    data = completed_upload(database, objects, calls=[["0/1", "1/1"], ["0/0", "0/1"]])
+    _, (score,) = calculate(database, environment, data, ["PGS000001"])
+    assert (score.raw_sum, score.n_samples) == (None, 2)
+    with objects.local_path(f"{score.result_url}/scores.parquet") as path:
+        table = pq.read_table(path)
+    assert table.column("sample_id").to_pylist() == ["S1", "S2"]
+    assert table.column("score_sum").to_pylist() == [1.0, 0.25]
+    with objects.local_path(f"{score.result_url}/matches.parquet") as path:
+        assert pq.read_metadata(path).num_rows == 3
+
+
+def test_the_stored_summary_names_files_as_the_user_does(
+    database: Database, environment: JobEnvironment, objects: ObjectStore
+) -> None:
+    write_scoring_file(
+        environment.scoring_files_dir / "PGS000001.txt.gz", WEIGHTS, accession="PGS000001"
+    )
+    data = completed_upload(database, objects, calls=[["0/1", "1/1"]])
+    _, (score,) = calculate(database, environment, data, ["PGS000001"])
+    with objects.open(f"{score.result_url}/summary.json") as source:
+        summary = json.loads(source.read())
+    assert summary["genotypes"] == [{"uri": FILENAME, "sha256": data.sha256}]
+    assert summary["scores"]["PGS000001"]["scoring_file"]["uri"] == "PGS000001.txt.gz"
+    assert str(environment.scoring_files_dir) not in json.dumps(summary)
+
+
+def test_a_scoring_file_that_cannot_be_used_fails_its_own_score_only(
+    database: Database, environment: JobEnvironment, objects: ObjectStore
+) -> None:
+    folder = environment.scoring_files_dir
+    write_scoring_file(folder / "PGS000001.txt.gz", WEIGHTS, accession="PGS000001")
+    write_scoring_file(folder / "PGS000002.txt.gz", WEIGHTS, accession="PGS000002", build="GRCh38")
+    write_scoring_file(folder / "PGS000003.txt.gz", WEIGHTS, accession="PGS000099")
+    data = completed_upload(database, objects, calls=[["0/1", "1/1"]])
+    job, (good, wrong_build, misnamed) = calculate(
+        database, environment, data, ["PGS000001", "PGS000002", "PGS000003"]
+    )
+    assert job.state is JobState.COMPLETE
+    assert good.status is RecordStatus.COMPLETED
+    assert wrong_build.status is misnamed.status is RecordStatus.FAILED
+    assert wrong_build.problem is not None
+    assert wrong_build.problem["code"] == "genome_build_mismatch"
+    assert wrong_build.problem["file"] == "PGS000002.txt.gz"
+    assert misnamed.problem is not None
+    assert "another accession" in misnamed.problem["detail"]
+    assert [event["status"] for event in ready_events(database)] == ["success", "error", "error"]
+
+
+def test_without_any_usable_scoring_file_the_job_and_every_score_fail(
+    database: Database, environment: JobEnvironment, objects: ObjectStore
+) -> None:
+    data = completed_upload(database, objects, calls=[["0/1", "1/1"]])
+    job, scores = calculate(database, environment, data, ["PGS000001", "PGS000002"])
+    assert job.state is JobState.EXECUTOR_ERROR
+    assert job.problem is not None
+    assert job.problem["code"] == "scoring_file_not_installed"
+    assert {score.status for score in scores} == {RecordStatus.FAILED}
+    assert [event["status"] for event in ready_events(database)] == ["error", "error"]
+    assert list(objects.keys("prs_scores")) == []
+
+
+def test_genomic_data_that_is_not_completed_is_a_conflict(
+    database: Database, environment: JobEnvironment
+) -> None:
+    with database.transaction() as tx:
+        data = tx.genomic_data.create(
+            user_id=USER, filename=FILENAME, file_url=KEY, sha256="0" * 64, size_bytes=1
+        )
+    job, _ = calculate(database, environment, data, ["PGS000001"])
+    assert job.state is JobState.EXECUTOR_ERROR
+    assert job.problem is not None
+    assert job.problem["code"] == "conflict"
+
+
+def test_a_newer_calculation_of_the_same_accession_alone_announces_it(
+    database: Database, environment: JobEnvironment, objects: ObjectStore
+) -> None:
+    write_scoring_file(
+        environment.scoring_files_dir / "PGS000001.txt.gz", WEIGHTS, accession="PGS000001"
+    )
+    data = completed_upload(database, objects, calls=[["0/1", "1/1"]])
+    with database.transaction() as tx:
+        submit_prs(tx, data, ["PGS000001"])
+        older = tx.jobs.lease(Queue.PRS_CALCULATION, owner="test", seconds=30)
+        newer, _ = submit_prs(tx, data, ["PGS000001"])
+    assert older is not None
+    run_attempt(older, environment, calculate_prs_score.BODY)
+    assert ready_events(database) == []
+    with database.transaction() as tx:
+        leased = tx.jobs.lease(newer.queue, owner="test", seconds=30)
+    assert leased is not None
+    run_attempt(leased, environment, calculate_prs_score.BODY)
+    (event,) = ready_events(database)
+    assert event["data"]["job_id"] == newer.id

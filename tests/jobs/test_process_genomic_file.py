@@ -1,0 +1,141 @@
+"""Uploads read by the real reader, in threads, from local disk and from a real S3 server."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from core.job import JobState, Queue
+from core.records.records import GenomicData, RecordStatus
+from core.records.session import Database
+from core.storage.byte_ranges import S3Access
+from core.storage.objects import ObjectsLocation, ObjectStore, open_objects
+from jobs import process_genomic_file
+from jobs.attempt import JobEnvironment, run_attempt
+from jobs.submit import submit_genomic_file
+from tests.builders.records import USER
+from tests.builders.s3_server import running_s3_server
+from tests.builders.vcf import Record, bgzip, vcf_text
+
+KEY = "genomic_data/0123/genotypes.vcf.gz"
+FILENAME = "Ada's genome.vcf.gz"
+RECORDS = [Record("1", 1000 + i, ["0/1", "1/1"]) for i in range(50)]
+
+
+def process(
+    database: Database, environment: JobEnvironment, objects: ObjectStore, content: bytes
+) -> GenomicData:
+    """Stores `content` as an upload and runs one attempt of its job."""
+    with objects.put_stream(KEY) as writer:
+        writer.write(content)
+    with database.transaction() as tx:
+        data = tx.genomic_data.create(
+            user_id=USER,
+            filename=FILENAME,
+            file_url=KEY,
+            sha256=writer.sha256,
+            size_bytes=writer.size_bytes,
+        )
+        submitted = submit_genomic_file(tx, data)
+        job = tx.jobs.lease(submitted.queue, owner="test", seconds=30)
+    assert job is not None
+    run_attempt(job, environment, process_genomic_file.BODY)
+    with database.reading() as tx:
+        return tx.genomic_data.get(data.id, user_id=USER)
+
+
+def test_a_vcf_is_completed_with_what_is_in_it(
+    database: Database, environment: JobEnvironment, objects: ObjectStore
+) -> None:
+    data = process(database, environment, objects, bgzip(vcf_text(RECORDS)))
+    assert data.status is RecordStatus.COMPLETED
+    assert data.metadata_json is not None
+    facts = data.metadata_json
+    assert (facts["build"], facts["n_samples"], facts["n_variants"]) == ("GRCh37", 2, 50)
+    assert facts["contigs"] == {"1": 50}
+    assert facts["call_rate"] == 1.0
+    assert (facts["sha256"], facts["size_bytes"]) == (data.sha256, data.size_bytes)
+    assert objects.exists(KEY)
+    with database.reading() as tx:
+        last_two = tx.events.after(USER, 0)[-2:]
+    assert [event.type for event in last_two] == ["upload_complete", "job_state"]
+    assert last_two[0].data["metadata"] == facts
+
+
+@pytest.mark.parametrize(
+    ("content", "line"),
+    [
+        (bgzip(vcf_text([*RECORDS, "1\tnot a position\t.\tA\tG\t.\t.\t.\tGT\t0/1\t0/1"])), 57),
+        (bgzip(vcf_text(RECORDS), is_complete=False), None),
+        (bgzip(vcf_text(RECORDS))[:-40], None),
+        (b"@read1\nACGT\n+\nIIII\n", 1),
+        (b"", None),
+    ],
+    ids=["bad position", "no end marker", "truncated", "not a vcf", "empty"],
+)
+def test_a_file_that_cannot_be_used_fails_in_the_users_words_and_is_not_kept(
+    database: Database,
+    environment: JobEnvironment,
+    objects: ObjectStore,
+    tmp_path: Path,
+    content: bytes,
+    line: int | None,
+) -> None:
+    data = process(database, environment, objects, content)
+    assert data.status is RecordStatus.FAILED
+    assert data.problem is not None
+    assert data.problem["file"] == FILENAME
+    assert data.problem["fix"]
+    assert data.problem.get("line") == line
+    assert KEY not in str(data.problem)
+    assert str(tmp_path) not in str(data.problem)
+    assert list(objects.keys("genomic_data")) == []
+    with database.reading() as tx:
+        assert data.job_id is not None
+        job = tx.jobs.get(data.job_id, user_id=USER)
+        upload_complete = tx.events.after(USER, 0)[-2]
+    assert job.state is JobState.EXECUTOR_ERROR
+    assert upload_complete.message["status"] == "error"
+    assert upload_complete.data["problem"] == data.problem
+
+
+def test_after_our_own_failure_the_upload_is_kept(
+    database: Database, environment: JobEnvironment, objects: ObjectStore
+) -> None:
+    def run_out_of_memory(*_: object) -> None:
+        raise MemoryError
+
+    body = replace(process_genomic_file.BODY, run=run_out_of_memory)  # type: ignore[arg-type]
+    with objects.put_stream(KEY):
+        pass
+    with database.transaction() as tx:
+        data = tx.genomic_data.create(
+            user_id=USER, filename=FILENAME, file_url=KEY, sha256="0" * 64, size_bytes=0
+        )
+        submit_genomic_file(tx, data)
+    for _ in range(environment.retry.max_attempts):
+        with database.transaction() as tx:
+            job = tx.jobs.lease(Queue.GENOMIC_PROCESSING, owner="test", seconds=30)
+        assert job is not None
+        run_attempt(job, environment, body)
+    with database.reading() as tx:
+        failed = tx.genomic_data.get(data.id, user_id=USER)
+    assert failed.status is RecordStatus.FAILED
+    assert objects.exists(KEY)
+
+
+def test_an_upload_in_a_bucket_is_read_there_and_removed_there(
+    database: Database, environment: JobEnvironment, tmp_path: Path
+) -> None:
+    (tmp_path / "s3" / "genomes").mkdir(parents=True)
+    with running_s3_server(tmp_path / "s3") as server:
+        access = S3Access(server.endpoint_url, server.access_key_id, server.secret_access_key)
+        location = ObjectsLocation(root=tmp_path, bucket="genomes", s3=access)
+        remote, objects = replace(environment, objects=location), open_objects(location)
+        good = process(database, remote, objects, bgzip(vcf_text(RECORDS)))
+        assert good.status is RecordStatus.COMPLETED
+        bad = process(database, remote, objects, b"not a VCF")
+        assert bad.problem is not None
+        assert bad.problem["file"] == FILENAME
+        assert "genomes" not in str(bad.problem)
+        assert not objects.exists(KEY)

@@ -1,0 +1,211 @@
+"""The real service: Ray, Serve, SQLite and disk, as `curagenie up` starts it."""
+
+import csv
+import io
+import json
+import socket as sockets
+import time
+from contextlib import ExitStack
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import numpy as np
+import pytest
+from cyvcf2 import VCF
+from websockets.exceptions import InvalidStatus
+from websockets.sync.client import connect
+
+from core.demo_data import (
+    DEMO_ACCESSION,
+    demo_score_rows,
+    demo_sites,
+    write_demo_scoring_file,
+    write_demo_vcf,
+)
+from tests.builders.live_service import LiveService, Message, read_until
+from tests.builders.vcf import Record, bgzip, vcf_text
+
+pytestmark = [pytest.mark.ray, pytest.mark.timeout(300)]
+
+N_SAMPLES, N_VARIANTS = 30, 2000
+
+
+@pytest.fixture(scope="module")
+def demo_vcf(tmp_path_factory: pytest.TempPathFactory, live_service: LiveService) -> Path:
+    """A cohort to upload; its scoring file is installed in the live service."""
+    path = tmp_path_factory.mktemp("demo") / "demo.vcf.gz"
+    sites = demo_sites(N_VARIANTS)
+    write_demo_vcf(path, sites, n_samples=N_SAMPLES)
+    installed = live_service.scoring_files_dir / f"{DEMO_ACCESSION}.txt.gz"
+    write_demo_scoring_file(installed, demo_score_rows(sites))
+    return path
+
+
+def events_of(messages: list[Message]) -> list[Message]:
+    return [message for message in messages if "sequence" in message]
+
+
+def names_of(messages: list[Message]) -> list[str]:
+    return [
+        message["data"]["state"] if message["event"] == "job_state" else message["event"]
+        for message in events_of(messages)
+    ]
+
+
+def test_from_upload_to_score_every_event_arrives_once_and_in_order(
+    live_service: LiveService, demo_vcf: Path
+) -> None:
+    with live_service.events("e2e") as socket, live_service.http() as http:
+        record = live_service.upload("e2e", demo_vcf.read_bytes())
+        seen = read_until(socket, "upload_complete")
+        body = {"genomic_data_id": record["id"], "disease_type": "demo"}
+        accepted = http.post("/api/prs/calculate", json=body).json()
+        seen += read_until(socket, "prs_ready")
+        score = http.get(accepted["links"]["scores"][0]).json()
+        text = http.get(score["links"]["download"]).text
+        metadata = http.get(f"/api/genomic-data/{record['id']}").json()["metadata"]
+        job = http.get(accepted["links"]["job"]).json()
+
+    assert seen[0]["event"] == "connected"
+    events = events_of(seen)
+    assert [event["sequence"] for event in events] == list(range(1, len(events) + 1))
+    one_job = ["QUEUED", "INITIALIZING", "RUNNING"]
+    assert names_of(seen) == [*one_job, "upload_complete", "COMPLETE"] + [
+        *one_job,
+        "prs_ready",
+        "COMPLETE",
+    ]
+    assert_progress_is_absolute_and_grows(seen)
+    assert metadata["n_samples"] == N_SAMPLES
+    assert metadata["n_variants"] == N_VARIANTS
+    assert metadata["build"] == "GRCh38"
+    assert job["state"] == "COMPLETE"
+    assert score["status"] == "completed"
+    rows = list(csv.DictReader(io.StringIO(text), delimiter="\t"))
+    assert [row["sample_id"] for row in rows] == VCF(str(demo_vcf)).samples
+    assert np.isfinite([float(row["score_sum"]) for row in rows]).all()
+    assert_replay_is_the_same(live_service, events)
+
+
+def assert_progress_is_absolute_and_grows(messages: list[Message]) -> None:
+    progress = [message["data"] for message in messages if message["event"] == "progress"]
+    assert progress
+    for job_id in {data["job_id"] for data in progress}:
+        of_job = [data for data in progress if data["job_id"] == job_id]
+        snapshots = [data["snapshot"] for data in of_job]
+        assert snapshots == sorted(set(snapshots))
+        assert all(0 <= data["done"] <= data["total"] for data in of_job)
+
+
+def assert_replay_is_the_same(live_service: LiveService, events: list[Message]) -> None:
+    for after in (0, 4, len(events) - 1):
+        with live_service.events("e2e", after=after) as socket:
+            socket.recv(timeout=10)
+            replayed = [json.loads(socket.recv(timeout=10)) for _ in events[after:]]
+        assert replayed == events[after:]
+
+
+RECORDS = [Record("1", 1000 + i, ("0/1", "1|1")) for i in range(3000)]
+GOOD = vcf_text(RECORDS)
+RAGGED = vcf_text([*RECORDS[:40], Record("1", 900_000, ("0/1",))])
+
+
+@pytest.mark.parametrize(
+    ("content", "line", "says"),
+    [
+        (b"hello, this is no VCF\n", 1, "fileformat"),
+        (b"", None, "empty"),
+        (bgzip(GOOD, is_complete=False), None, "EOF"),
+        (bgzip(GOOD)[:-2000], None, ""),
+        (RAGGED, RAGGED.count(b"\n"), "columns"),
+        (b"\x1f\x8b\x08\x00rubbish that is no gzip", None, ""),
+    ],
+    ids=["no VCF", "empty", "no EOF block", "truncated", "ragged", "broken gzip"],
+)
+def test_a_broken_file_ends_its_job_and_nothing_else(
+    live_service: LiveService, content: bytes, line: int | None, says: str, request: pytest.FixtureRequest
+) -> None:
+    user = "broken-" + request.node.callspec.id.replace(" ", "-")
+    before = live_service.stored_files()
+    with live_service.events(user) as socket:
+        record = live_service.upload(user, content, name="broken.vcf")
+        seen = read_until(socket, "upload_complete")
+    with live_service.http() as http:
+        after = http.get(f"/api/genomic-data/{record['id']}").json()
+        assert http.get(f"/api/jobs/{record['job_id']}").json()["state"] == "EXECUTOR_ERROR"
+        assert http.get("/health").json()["status"] == "ok"
+    problem = after["problem"]
+    assert after["status"] == "failed"
+    assert problem["file"] == "broken.vcf"
+    assert problem["fix"]
+    assert says.lower() in problem["detail"].lower()
+    assert line is None or problem["line"] == line
+    told = next(message for message in seen if message["event"] == "upload_complete")
+    assert told["status"] == "error"
+    assert told["data"]["problem"] == problem
+    assert names_of(seen)[-2:] == ["upload_complete", "EXECUTOR_ERROR"]
+    assert eventually(lambda: live_service.stored_files() == before)
+
+
+def eventually(is_so, *, seconds: float = 10.0) -> bool:
+    ends = time.monotonic() + seconds
+    while not is_so() and time.monotonic() < ends:
+        time.sleep(0.1)
+    return is_so()
+
+
+def test_a_client_that_leaves_in_the_middle_of_an_upload_leaves_nothing(
+    live_service: LiveService,
+) -> None:
+    before = live_service.stored_files()
+    address = urlsplit(live_service.url)
+    assert address.hostname is not None
+    with sockets.create_connection((address.hostname, address.port or 80)) as connection:
+        head = (
+            "POST /api/genomic-data/upload HTTP/1.1\r\nHost: test\r\nContent-Length: 9000000\r\n"
+            "Content-Type: multipart/form-data; boundary=b\r\n\r\n"
+            '--b\r\nContent-Disposition: form-data; name="file"; filename="a.vcf"\r\n\r\n'
+        )
+        connection.sendall(head.encode() + GOOD * 20)
+        time.sleep(0.5)
+    assert eventually(lambda: live_service.stored_files() == before)
+    with live_service.http() as http:
+        assert http.get("/health").status_code == 200
+
+
+def test_a_fastq_is_refused_while_the_service_goes_on(live_service: LiveService) -> None:
+    with live_service.http() as http:
+        answer = http.post(
+            "/api/genomic-data/upload",
+            data={"user_id": "reads"},
+            files={"file": ("reads.fastq", b"@r1\nACGT\n+\nIIII\n")},
+        )
+        assert answer.status_code == 415
+        assert answer.json()["code"] == "unsupported_format"
+        assert http.get("/health").status_code == 200
+
+
+def test_more_sockets_than_serves_default_limit_do_not_block_each_other(
+    live_service: LiveService,
+) -> None:
+    with ExitStack() as stack, live_service.http() as http:
+        for number in range(12):
+            socket = stack.enter_context(live_service.events(f"many-{number}"))
+            assert json.loads(socket.recv(timeout=10))["event"] == "connected"
+        assert http.get("/health").status_code == 200
+
+
+def test_a_page_of_another_origin_may_not_listen(live_service: LiveService) -> None:
+    url = live_service.url.replace("http", "ws", 1) + "/ws/ann"
+    with pytest.raises(InvalidStatus) as refused:
+        connect(url, origin="https://evil.example")  # pyright: ignore[reportArgumentType]
+    assert refused.value.response.status_code == 403
+    with connect(url, origin=live_service.url) as socket:  # pyright: ignore[reportArgumentType]
+        assert json.loads(socket.recv(timeout=10))["event"] == "connected"
+
+
+def test_the_documents_and_the_schema_are_served(live_service: LiveService) -> None:
+    with live_service.http() as http:
+        assert http.get("/docs").status_code == 200
+        assert http.get("/redoc").status_code == 200
+        assert http.get("/openapi.json").json()["info"]["title"] == "CuraGenie"
