@@ -6,7 +6,6 @@ environment wins over a `.env` file in the working directory. Without any of the
 stack runs: SQLite and local disk under `data_dir`, one address on loopback.
 """
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -39,6 +38,7 @@ class Settings(BaseSettings):
 
     model_config = SettingsConfigDict(
         env_file=".env",
+        env_ignore_empty=True,
         extra="ignore",
         frozen=True,
         populate_by_name=True,
@@ -101,9 +101,15 @@ class Settings(BaseSettings):
     @field_validator("database_url", mode="after")
     @classmethod
     def _known_database(cls, url: str) -> str:
-        if url.partition("://")[0].partition("+")[0] not in {"sqlite", "postgresql", "postgres"}:
+        scheme, _, rest = url.partition("://")
+        if scheme.partition("+")[0] in {"postgresql", "postgres"}:
+            return url
+        if scheme != "sqlite":
             raise ValueError("give a sqlite:///file or a postgresql://user:password@host/name URL")
-        return url
+        if rest in ("", "/", "/:memory:"):
+            raise ValueError("give sqlite:///file: several processes share the database")
+        # workers may run in another folder than the process that reads the settings
+        return f"sqlite:///{Path(rest.removeprefix('/')).expanduser().resolve()}"
 
     @field_validator("heartbeat_seconds", mode="after")
     @classmethod
@@ -156,12 +162,7 @@ def load_settings(**values: Any) -> Settings:
 
 def _variable(location: tuple[int | str, ...]) -> str:
     """pydantic names a bad value by field or by alias; people set the environment variable."""
-    name = str(location[0]) if location else "a setting"
+    name = str(location[0])
     field = Settings.model_fields.get(name)
-    if field is None:
-        return name
-    alias = field.validation_alias
-    choices: Mapping[type, str] = {}
-    if isinstance(alias, AliasChoices):
-        return str(alias.choices[0])
-    return str(alias) if alias is not None else choices.get(str, name)
+    alias = field.validation_alias if field is not None else name
+    return str(alias.choices[0]) if isinstance(alias, AliasChoices) else str(alias)

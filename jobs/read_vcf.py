@@ -5,6 +5,7 @@ the shard instead, so that reading and scoring are one task and only what `work`
 Overheads: about 25 ms a task, hence shards of some seconds' work.
 """
 
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import lru_cache
 
@@ -13,10 +14,15 @@ import ray
 from ray.data import DataContext, Dataset
 from ray.data.block import BlockMetadata
 from ray.data.datasource import Datasource, ReadTask
+from ray.util.annotations import RayDeprecationWarning
 
 from core.genotypes.calls import GenotypeField, HalfCall
 from core.genotypes.vcf import Shard, ShardReader, open_cohort, plan_shards
 from core.storage.byte_ranges import S3Access
+
+_MAX_RETRIES = 3
+"""How often a shard runs again after its worker died. Ray Data tries without end, so that a shard
+which kills its worker would occupy the cluster for ever."""
 
 ShardWork = Callable[[Shard], Iterable[pa.Table]]
 
@@ -107,6 +113,11 @@ def dataset_of(shards: Sequence[Shard], work: ShardWork) -> Dataset:
     context = DataContext.get_current()
     context.enable_progress_bars = False
     context.print_on_execution_start = False
-    return ray.data.read_datasource(
-        ShardDatasource(shards, work), override_num_blocks=max(len(shards), 1)
-    )
+    with warnings.catch_warnings():
+        # Named parameters are to replace this one, but none of them bounds the retries yet
+        warnings.simplefilter("ignore", RayDeprecationWarning)
+        return ray.data.read_datasource(
+            ShardDatasource(shards, work),
+            override_num_blocks=max(len(shards), 1),
+            ray_remote_args={"max_retries": _MAX_RETRIES},
+        )

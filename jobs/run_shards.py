@@ -97,13 +97,18 @@ def _on_ray(shards: Sequence[Shard], work: ShardFunction) -> Iterator[tuple[int,
         raise _cause(error) from error
 
 
-def _cause(error: BaseException) -> CuraGenieError:
-    """The error that a task raised on purpose, or what happened to the workers."""
+def _cause(error: BaseException) -> BaseException:
+    """What a task raised, on purpose or by mistake; InfrastructureError where a worker died."""
+    from ray.exceptions import RayError, RayTaskError  # noqa: PLC0415 - see _on_ray
+
     seen: BaseException | None = error
     while seen is not None:
-        if isinstance(seen, CuraGenieError):
+        # Ray's wrapper is an instance of the wrapped error's class too, but not that error.
+        if isinstance(seen, CuraGenieError) and not isinstance(seen, RayError):
             return seen
         seen = getattr(seen, "cause", None) or seen.__cause__
+    if isinstance(error, RayTaskError):
+        return error
     return InfrastructureError(
         f"a shard could not be finished on Ray ({type(error).__name__}).",
         fix="See the Ray dashboard and logs for the worker that failed; the job can be retried.",

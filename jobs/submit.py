@@ -41,11 +41,13 @@ def submit_prs(
     *,
     disease_type: str | None = None,
 ) -> tuple[Job, list[PrsScore]]:
-    """Queues the calculation of `accessions` and takes over their PrsScore rows, in that order."""
+    """Queues the calculation of `accessions` (each once) and takes over their PrsScore rows, in
+    that order."""
+    accessions = list(dict.fromkeys(accessions))
     job = tx.jobs.submit(
         JobKind.CALCULATE_PRS_SCORE,
         genomic_data.user_id,
-        {"genomic_data_id": genomic_data.id, "accessions": list(accessions)},
+        {"genomic_data_id": genomic_data.id, "accessions": accessions},
     )
     scores = tx.prs_scores.start(genomic_data, accessions, disease_type=disease_type, job_id=job.id)
     return job, scores

@@ -121,11 +121,23 @@ def _json_rows(table: pa.Table) -> list[dict[str, Any]]:
 
 def _delimited(schema: pa.Schema, tables: Iterator[pa.Table], delimiter: str) -> Iterator[bytes]:
     yield delimiter.join(schema.names).encode() + b"\n"
-    options = pa_csv.WriteOptions(include_header=False, delimiter=delimiter, quoting_style="needed")
     for table in tables:
-        sink = pa.BufferOutputStream()
-        pa_csv.write_csv(table, sink, options)
-        yield sink.getvalue().to_pybytes()
+        yield _lines(table, delimiter)
+
+
+def _lines(table: pa.Table, delimiter: str) -> bytes:
+    """Bare values where none needs quotes, which `cut` and `awk` understand too."""
+    options = {"include_header": False, "delimiter": delimiter}
+    try:
+        return _written(table, pa_csv.WriteOptions(**options, quoting_style="none"))
+    except pa.ArrowInvalid:
+        return _written(table, pa_csv.WriteOptions(**options, quoting_style="needed"))
+
+
+def _written(table: pa.Table, options: pa_csv.WriteOptions) -> bytes:
+    sink = pa.BufferOutputStream()
+    pa_csv.write_csv(table, sink, options)
+    return sink.getvalue().to_pybytes()
 
 
 def _parquet(

@@ -23,6 +23,8 @@ from jobs.local_ray import start_local_ray
 _DEFAULT_CPUS = 4
 """Logical CPUs on a small machine: jobs overlap, and the kernel shares the real ones."""
 
+_MAX_FOLDER_LENGTH = 15
+
 _ROOT = Path(__file__).resolve().parents[1]
 
 
@@ -104,8 +106,7 @@ def _in_url(host: str) -> str:
 def _ray(settings: Settings, *, dashboard: bool) -> Generator[str | None]:
     """Ray reads how it authenticates when it is imported: so nothing imports it before this."""
     _prepare_environment(settings)
-    # Not below data_dir: socket paths may have 107 characters.
-    temp_dir = Path(tempfile.mkdtemp(prefix="curagenie-ray-"))
+    temp_dir = Path(tempfile.mkdtemp(prefix="curagenie-ray-", dir=_short_folder()))
     port = free_port() if dashboard else None
     try:
         start_local_ray(
@@ -120,6 +121,12 @@ def _ray(settings: Settings, *, dashboard: bool) -> Generator[str | None]:
         shutil.rmtree(temp_dir, ignore_errors=True)
 
 
+def _short_folder() -> str:
+    """For Ray's sockets: the kernel takes paths of 107 characters, Ray itself needs 65 of them."""
+    folder = tempfile.gettempdir()
+    return folder if len(folder) <= _MAX_FOLDER_LENGTH else "/tmp"
+
+
 def _stop_ray() -> None:
     import ray  # noqa: PLC0415 - see _ray
 
@@ -131,7 +138,7 @@ def _stop_ray() -> None:
 def _prepare_environment(settings: Settings) -> None:
     """Ray's processes inherit this; it must stand before the first of them starts."""
     os.environ["RAY_AUTH_MODE"] = "token"
-    os.environ["RAY_AUTH_TOKEN_PATH"] = str(_ray_token(settings.data_dir / "ray_token"))
+    os.environ["RAY_AUTH_TOKEN_PATH"] = str(ray_token(settings.data_dir / "ray_token"))
     os.environ["RAY_SERVE_ENABLE_HA_PROXY"] = "0"
     os.environ["RAY_DATA_DISABLE_PROGRESS_BARS"] = "1"
     # Workers must import our packages from a checkout as from an installation.
@@ -139,7 +146,7 @@ def _prepare_environment(settings: Settings) -> None:
     os.environ["PYTHONPATH"] = os.pathsep.join(paths)
 
 
-def _ray_token(path: Path) -> Path:
+def ray_token(path: Path) -> Path:
     """Made once per data directory, for `ray job submit` by the same user."""
     with suppress(FileExistsError):
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)

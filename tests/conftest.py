@@ -41,6 +41,6 @@ def acceptance_data() -> Path:
 
 @pytest.fixture(scope="session")
 def live_service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveService]:
-    """The whole service as `curagenie up` starts it. Tests share it: each takes a user of its own."""
+    """The whole service, as `curagenie up` starts it. Tests share it, each with its own user."""
     with running_service(tmp_path_factory.mktemp("service"), port=free_port()) as service:
         yield service

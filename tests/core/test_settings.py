@@ -76,6 +76,19 @@ def test_a_dotenv_file_is_read_and_the_environment_wins(
     assert (settings.port, settings.shard_bytes) == (9001, 1_000_000)
 
 
+def test_an_empty_variable_is_as_good_as_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("S3_BUCKET_NAME", "")
+    monkeypatch.setenv("CURAGENIE_PORT", "")
+    settings = load_settings()
+    assert (settings.s3_bucket_name, settings.port) == (None, 8000)
+
+
+def test_a_relative_sqlite_file_means_the_same_file_in_every_process(tmp_path: Path) -> None:
+    settings = load_settings(database_url="sqlite:///records.db")
+    assert settings.database_url == f"sqlite:///{tmp_path}/records.db"
+    assert load_settings(database_url=f"sqlite:///{tmp_path}/records.db") == settings
+
+
 def test_the_data_directory_moves_what_lives_in_it(tmp_path: Path) -> None:
     settings = load_settings(data_dir=tmp_path / "elsewhere")
     assert settings.database_url == f"sqlite:///{tmp_path}/elsewhere/curagenie.db"
@@ -98,6 +111,8 @@ def test_no_secret_shows_in_the_representation(monkeypatch: pytest.MonkeyPatch) 
         ("CURAGENIE_PORT", "hunter2"),
         ("CURAGENIE_SHARD_BYTES", "12"),
         ("DATABASE_URL", "mysql://root:hunter2@db/cura"),
+        ("DATABASE_URL", "sqlite://"),
+        ("DATABASE_URL", "sqlite:///:memory:"),
         ("DEBUG", "hunter2"),
     ],
 )

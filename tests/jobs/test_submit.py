@@ -20,10 +20,12 @@ def test_a_submitted_upload_commits_its_job_its_link_and_its_first_event_togethe
         assert [event.job_id for event in tx.events.after(USER, 0)] == [job.id]
 
 
-def test_a_calculation_carries_its_accessions_in_their_order(database: Database) -> None:
+def test_a_calculation_carries_its_accessions_once_each_in_their_order(database: Database) -> None:
     with database.transaction() as tx:
         data = ready_upload(tx)
-        job, scores = submit_prs(tx, data, ["PGS000002", "PGS000001"], disease_type="demo")
+        job, scores = submit_prs(
+            tx, data, ["PGS000002", "PGS000001", "PGS000002"], disease_type="demo"
+        )
     assert job.kind is JobKind.CALCULATE_PRS_SCORE
     assert job.params == {"genomic_data_id": data.id, "accessions": ["PGS000002", "PGS000001"]}
     assert [score.accession for score in scores] == ["PGS000002", "PGS000001"]

@@ -113,17 +113,21 @@ RAGGED = vcf_text([*RECORDS[:40], Record("1", 900_000, ("0/1",))])
 @pytest.mark.parametrize(
     ("content", "line", "says"),
     [
-        (b"hello, this is no VCF\n", 1, "fileformat"),
+        (b"hello, this is no VCF\n", 1, "not a VCF"),
         (b"", None, "empty"),
-        (bgzip(GOOD, is_complete=False), None, "EOF"),
+        (bgzip(GOOD, is_complete=False), None, "end-of-file block"),
         (bgzip(GOOD)[:-2000], None, ""),
-        (RAGGED, RAGGED.count(b"\n"), "columns"),
+        (RAGGED, RAGGED.count(b"\n"), "fewer samples"),
         (b"\x1f\x8b\x08\x00rubbish that is no gzip", None, ""),
     ],
     ids=["no VCF", "empty", "no EOF block", "truncated", "ragged", "broken gzip"],
 )
 def test_a_broken_file_ends_its_job_and_nothing_else(
-    live_service: LiveService, content: bytes, line: int | None, says: str, request: pytest.FixtureRequest
+    live_service: LiveService,
+    content: bytes,
+    line: int | None,
+    says: str,
+    request: pytest.FixtureRequest,
 ) -> None:
     user = "broken-" + request.node.callspec.id.replace(" ", "-")
     before = live_service.stored_files()

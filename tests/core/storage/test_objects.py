@@ -168,6 +168,13 @@ def test_deleting_removes_the_object_and_deleting_again_is_no_error(objects: Obj
     objects.delete(KEY)
 
 
+def test_deleting_the_last_object_of_a_local_folder_removes_the_folder(tmp_path: Path) -> None:
+    objects = LocalObjects(tmp_path)
+    store(objects, KEY, b"x")
+    objects.delete(KEY)
+    assert [path.name for path in tmp_path.iterdir()] == [".incoming"]
+
+
 def test_a_folder_is_listed_sorted_and_deleted_without_its_namesakes(objects: ObjectStore) -> None:
     for key in ("a/2/x", "a/1", "ab/1", "b"):
         store(objects, key, b"x")

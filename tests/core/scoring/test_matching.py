@@ -1,0 +1,146 @@
+"""The match table and the exclusions, one rule at a time (the property test mixes them)."""
+
+from pathlib import Path
+
+import pytest
+
+from core.genotypes.block import DosageBlock
+from core.scoring.matching import MATCH_TYPES, REASONS, match_block
+from core.scoring.policy import Compat, ScoringPolicy, policy_for
+from core.scoring.rows import join_rows
+from core.scoring.scoring_file import read_scoring_file
+from tests.builders.blocks import Site, block_of
+from tests.builders.scoring_file import Row, write_scoring_file
+
+Fate = tuple[str | None, str | None]
+
+
+def policy(compat: Compat = Compat.DEFAULT, **fields: str) -> ScoringPolicy:
+    return policy_for(compat, n_samples=60, has_frequencies=False, overrides=fields)
+
+
+def block(*sites: Site, ids: list[str] | None = None) -> DosageBlock:
+    n_rows = sum(alts.count(",") + 1 for *_, alts in sites)
+    return block_of(sites, [[0]] * n_rows, ids=ids)
+
+
+def fates(folder: Path, rows: list[Row], against: DosageBlock, rules: ScoringPolicy) -> list[Fate]:
+    """(match type, reason) of the rows that met a record, in row order."""
+    file = read_scoring_file(write_scoring_file(folder / "score.txt", rows))
+    joined = join_rows([file], rules)
+    matches = match_block(joined, against, rules)
+    by_row = sorted(
+        zip(joined.row_number[matches.row].tolist(), range(len(matches.row)), strict=True)
+    )
+    return [
+        (
+            MATCH_TYPES[matches.match_type[at]] if matches.match_type[at] >= 0 else None,
+            REASONS[matches.reason[at]].value if matches.reason[at] >= 0 else None,
+        )
+        for _, at in by_row
+    ]
+
+
+@pytest.mark.parametrize(
+    ("effect", "other", "kind"),
+    [
+        ("A", "G", "refalt"),
+        ("G", "A", "altref"),
+        ("T", "C", "refalt_flip"),
+        ("C", "T", "altref_flip"),
+        ("A", None, "no_oa_ref"),
+        ("G", None, "no_oa_alt"),
+        ("T", None, "no_oa_ref_flip"),
+        ("C", None, "no_oa_alt_flip"),
+    ],
+)
+def test_each_row_of_the_match_table(effect, other, kind, tmp_path):
+    against = block(("1", 100, "A", "G"))
+    rows = [Row("1", 100, effect, other, 0.5)]
+    assert fates(tmp_path, rows, against, policy()) == [(kind, None)]
+
+
+def test_another_allele_at_the_place_is_a_mismatch(tmp_path):
+    rows = [Row("1", 100, "G", "T", 0.5)]
+    assert fates(tmp_path, rows, block(("1", 100, "A", "G")), policy()) == [
+        (None, "allele_mismatch")
+    ]
+
+
+@pytest.mark.parametrize(("ref", "alt"), [("A", "T"), ("C", "G"), ("AT", "AT"[::-1])])
+def test_a_palindrome_is_ambiguous(ref, alt, tmp_path):
+    rows = [Row("1", 100, alt, ref, 0.5)]
+    against = block(("1", 100, ref, alt))
+    reason = "ambiguous" if len(ref) == 1 else None
+    assert fates(tmp_path, rows, against, policy())[0][1] == reason
+    assert fates(tmp_path, rows, against, policy(ambiguous="keep"))[0][1] is None
+
+
+def test_an_indel_is_never_flipped_by_default_and_basewise_as_pgscatalog_match_does(tmp_path):
+    """Base by base without reversing, AT and A read TA and T."""
+    rows = [Row("1", 100, "TA", "T", 0.5)]
+    against = block(("1", 100, "AT", "A"))
+    assert fates(tmp_path, rows, against, policy()) == [(None, "allele_mismatch")]
+    assert fates(tmp_path, rows, against, policy(Compat.PGSC_CALC_V2)) == [("refalt_flip", None)]
+
+
+def test_a_substitution_of_several_bases_flips_by_reverse_complement(tmp_path):
+    rows = [Row("1", 100, "GT", "GG", 0.5)]
+    assert fates(tmp_path, rows, block(("1", 100, "CC", "AC")), policy()) == [("altref_flip", None)]
+
+
+def test_the_direct_reading_wins_over_the_flip(tmp_path):
+    rows = [Row("1", 100, "T", "A", 0.5)]
+    assert fates(tmp_path, rows, block(("1", 100, "A", "T")), policy(ambiguous="keep")) == [
+        ("altref", None)
+    ]
+
+
+def test_every_alt_of_a_multiallelic_record_can_be_named(tmp_path):
+    rows = [Row("1", 100, "C", "A", 0.5), Row("1", 100, "G", "A", 0.5)]
+    against = block(("1", 100, "A", "C,G"))
+    assert fates(tmp_path, rows, against, policy()) == [("altref", None)] * 2
+    dropped = fates(tmp_path, rows, against, policy(multiallelic="drop"))
+    assert dropped == [("altref", "multiallelic")] * 2
+
+
+def test_ref_of_a_site_split_over_records_cannot_be_scored(tmp_path):
+    rows = [Row("1", 100, "A", "C", 0.5), Row("1", 100, "G", "A", 0.5)]
+    against = block(("1", 100, "A", "C"), ("1", 100, "A", "G"))
+    assert fates(tmp_path, rows, against, policy()) == [
+        ("refalt", "split_multiallelic"),
+        ("altref", None),
+    ]
+
+
+def test_rows_that_share_a_target_all_leave_or_the_first_stays(tmp_path):
+    rows = [Row("1", 100, "G", "A", 0.5), Row("1", 100, "A", "G", 0.25)]
+    against = block(("1", 100, "A", "G"))
+    assert [reason for _, reason in fates(tmp_path, rows, against, policy())] == [
+        "duplicate_target"
+    ] * 2
+    kept = fates(tmp_path, rows, against, policy(duplicate_target="keep_first"))
+    assert [reason for _, reason in kept] == [None, "duplicate_target"]
+
+
+def test_the_same_row_twice_is_said_to_be_that(tmp_path):
+    rows = [Row("1", 100, "G", "A", 0.5), Row("1", 100, "G", "A", 0.25)]
+    assert [
+        reason for _, reason in fates(tmp_path, rows, block(("1", 100, "A", "G")), policy())
+    ] == ["duplicate_score_row"] * 2
+
+
+def test_a_repeated_record_is_matched_once_and_the_first_is_taken(tmp_path):
+    file = read_scoring_file(
+        write_scoring_file(tmp_path / "score.txt", [Row("1", 100, "G", "A", 0.5)])
+    )
+    against = block(("1", 100, "A", "G"), ("1", 100, "A", "G"))
+    matches = match_block(join_rows([file], policy()), against, policy())
+    assert matches.variant.tolist() == [0]
+    assert matches.matched.tolist() == [True]
+
+
+def test_matching_by_rsid_takes_any_of_a_records_ids_and_ignores_the_place(tmp_path):
+    rows = [Row(None, None, "G", "A", 0.5, rsid="rs7")]
+    against = block(("1", 100, "A", "G"), ("2", 5, "A", "G"), ids=["rs1", "rs6;rs7"])
+    assert fates(tmp_path, rows, against, policy(match_by="rsid")) == [("altref", None)]

@@ -1,0 +1,57 @@
+"""ScoreRows: which rows can be joined, and what a reader must decode for them."""
+
+import pytest
+
+from core.scoring.policy import Compat, policy_for
+from core.scoring.rows import join_rows, unjoinable_reason
+from core.scoring.scoring_file import read_scoring_file
+from tests.builders.scoring_file import Row, write_scoring_file
+
+
+def policy(**fields: str):
+    return policy_for(Compat.DEFAULT, n_samples=1, has_frequencies=False, overrides=fields)
+
+
+@pytest.fixture
+def file(tmp_path):
+    rows = [
+        Row("2", 50, "G", "A", 0.5, rsid="rs2"),
+        Row("1", 100, "G", "A", 0.25, rsid="rs1"),
+        Row(None, None, "G", "A", 1.0, rsid="rs9"),
+        Row("1", 90, "G", "A", 1.0),
+        Row("6", 10, "P", "N", 1.0, rsid="rs8"),
+    ]
+    return read_scoring_file(write_scoring_file(tmp_path / "score.txt", rows))
+
+
+def test_rows_are_sorted_by_place(file):
+    rows = join_rows([file], policy())
+    assert rows.row_number.tolist() == [3, 1, 0]
+    assert rows.contigs_with_rows() == {"1", "2"}
+    assert rows.positions_on("1").tolist() == [90, 100]
+
+
+def test_rows_without_what_matching_needs_are_left_out_with_a_reason(file):
+    by_position = unjoinable_reason(file.rows, policy().match_by).to_pylist()
+    assert by_position == [None, None, "bad_coordinates", None, "unsupported_complex"]
+    by_rsid = unjoinable_reason(file.rows, policy(match_by="rsid").match_by).to_pylist()
+    assert by_rsid == [None, None, None, "bad_coordinates", "unsupported_complex"]
+
+
+def test_a_reader_is_asked_for_the_positions_or_the_ids(file):
+    wanted = join_rows([file], policy()).wanted()
+    assert {contig: found.tolist() for contig, found in wanted.positions.items()} == {
+        "1": [90, 100],
+        "2": [50],
+    }
+    assert join_rows([file], policy(match_by="rsid")).wanted().ids == {"rs1", "rs2", "rs9"}
+
+
+def test_several_files_share_one_table(file, tmp_path):
+    other = read_scoring_file(
+        write_scoring_file(tmp_path / "b.txt", [Row("1", 100, "A", "G", 2.0)], accession="B")
+    )
+    rows = join_rows([file, other], policy())
+    assert rows.accessions == ("PGS999999", "B")
+    assert rows.score.tolist() == [0, 0, 1, 0]
+    assert rows.effect_weight.tolist() == [1.0, 0.25, 2.0, 0.5]

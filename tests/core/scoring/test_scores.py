@@ -1,0 +1,71 @@
+"""Merging shards: order, contested rows, the trip through Arrow."""
+
+import numpy as np
+import pyarrow as pa
+from hypothesis import given
+from hypothesis import strategies as st
+
+from core.scoring.scores import contested_rows, merge
+from core.scoring.shard import MATCH_SCHEMA, ShardScores, from_partial, matches_of, to_partial
+from core.scoring.weighted_sum import Sums
+
+MATCHED, EXCLUDED, UNMATCHED = 0, 1, 2
+
+
+def matches(*rows: tuple[int, int, int]) -> pa.Table:
+    """(row, status, match type)."""
+    return pa.Table.from_pylist(
+        [
+            {"row": row, "status": status, "reason": -1, "match_type": kind, "variant_id": "v"}
+            for row, status, kind in rows
+        ],
+        schema=MATCH_SCHEMA,
+    )
+
+
+def shard(value: float, *rows: tuple[int, int, int]) -> ShardScores:
+    sums = Sums.zeros(1, 2)
+    sums.score_sum[:] = value
+    return ShardScores(sums, matches(*rows))
+
+
+def test_partial_sums_are_added_in_the_order_of_the_plan():
+    """Floats do not commute: another order would give other bits."""
+    values = [1e16, 1.0, -1e16, 1.0]
+    merged = merge(1, 2, [shard(value) for value in values])
+    assert merged.sums.score_sum.tolist() == [[1.0, 1.0]]
+
+
+def test_a_row_that_one_shard_matches_and_another_misses_is_matched():
+    merged = merge(1, 2, [shard(0, (5, UNMATCHED, -1)), shard(0, (5, MATCHED, 1))])
+    assert merged.matches.column("status").to_pylist() == [MATCHED]
+
+
+def test_a_row_met_by_two_shards_stays_with_the_better_match():
+    tables = [matches((5, MATCHED, 3), (6, MATCHED, 0)), matches((5, MATCHED, 1))]
+    assert {at: rows.tolist() for at, rows in contested_rows(tables).items()} == {0: [5]}
+
+
+def test_among_equals_the_first_shard_keeps_the_row():
+    tables = [matches((5, MATCHED, 1)), matches((5, EXCLUDED, 1)), matches((5, UNMATCHED, -1))]
+    assert {at: rows.tolist() for at, rows in contested_rows(tables).items()} == {1: [5]}
+
+
+def test_nothing_is_contested_where_each_row_is_met_once():
+    assert contested_rows([matches((1, MATCHED, 0)), matches((2, MATCHED, 0))]) == {}
+    assert contested_rows([]) == {}
+
+
+@given(st.integers(1, 3), st.integers(1, 5), st.integers(0, 2**32 - 1))
+def test_a_partial_result_survives_the_trip_through_arrow(n_scores, n_samples, seed):
+    sums = Sums.zeros(n_scores, n_samples)
+    sums.score_sum[:] = np.random.default_rng(seed).normal(size=(n_scores, n_samples))
+    sums.n_missing[:] = seed % 7
+    scores = ShardScores(sums, matches((3, MATCHED, 1)))
+    partial = to_partial(scores)
+    back = from_partial(partial)
+    for ours, theirs in zip(back.sums, sums, strict=True):
+        assert ours.dtype == theirs.dtype
+        np.testing.assert_array_equal(ours, theirs)
+    assert back.matches.equals(scores.matches)
+    assert matches_of(partial.select(["matches"])).equals(scores.matches)

@@ -1,0 +1,59 @@
+"""The kernels' rules on single calls; the reference scorer checks sums over cohorts."""
+
+import numpy as np
+import pytest
+
+from core.scoring import weighted_sum as kernels
+
+
+@pytest.mark.parametrize(
+    ("dosage", "ploidy", "additive", "dominant", "recessive"),
+    [
+        (0.0, 2.0, 0.0, 0.0, 0.0),
+        (1.0, 2.0, 1.0, 1.0, 0.0),
+        (2.0, 2.0, 2.0, 1.0, 1.0),
+        (1.4, 2.0, 1.4, 1.0, 0.4),
+        (1.0, 1.0, 1.0, 1.0, 1.0),
+        (0.0, 1.0, 0.0, 0.0, 0.0),
+    ],
+)
+def test_effect_types(dosage, ploidy, additive, dominant, recessive):
+    found = [kernels.effect_dosage(dosage, ploidy, kind) for kind in range(3)]
+    assert found == pytest.approx([additive, dominant, recessive])
+
+
+@pytest.mark.parametrize("ploidy", [1.0, 2.0])
+@pytest.mark.parametrize("frequency", [0.0, 0.3, 1.0])
+def test_the_expected_dosage_is_the_mean_over_hardy_weinberg_genotypes(frequency, ploidy):
+    dosages = np.arange(int(ploidy) + 1.0)
+    ways = np.array([1, 1] if ploidy == 1 else [1, 2, 1])
+    chance = ways * frequency**dosages * (1 - frequency) ** (ploidy - dosages)
+    for kind in range(3):
+        mean = sum(
+            p * kernels.effect_dosage(d, ploidy, kind) for p, d in zip(chance, dosages, strict=True)
+        )
+        assert kernels.expected_dosage(frequency, ploidy, kind, True) == pytest.approx(mean)
+
+
+def test_plink2_imputes_dominant_and_recessive_calls_with_the_frequency_itself():
+    assert kernels.expected_dosage(0.3, 2.0, kernels.DOMINANT, False) == 0.3
+    assert kernels.expected_dosage(0.3, 2.0, kernels.RECESSIVE, False) == 0.3
+    assert kernels.expected_dosage(0.3, 2.0, kernels.ADDITIVE, False) == 0.6
+
+
+def test_calls_are_counted_by_dosage():
+    dosage = np.array([[0, 1, 2, 255, 2]], np.uint8)
+    counts = np.empty((1, 4), np.int64)
+    kernels.count_calls(dosage, np.zeros(1, np.int64), counts)
+    assert counts.tolist() == [[1, 1, 2, 1]]
+
+
+def test_adding_sums_is_in_place_and_keeps_types():
+    total, part = kernels.Sums.zeros(1, 2), kernels.Sums.zeros(1, 2)
+    part.score_sum[:] = 0.5
+    part.denominator[:] = 2
+    kernels.add_sums(total, part)
+    kernels.add_sums(total, part)
+    assert total.score_sum.tolist() == [[1.0, 1.0]]
+    assert total.denominator.tolist() == [[4, 4]]
+    assert total.denominator.dtype == np.int32

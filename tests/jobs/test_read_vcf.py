@@ -1,0 +1,33 @@
+"""The Ray Data datasource: DosageBlocks of a cohort, and shard work fused into the read."""
+
+import numpy as np
+import pytest
+
+from core.genotypes.block import DosageBlock
+from core.genotypes.calls import GenotypeField, HalfCall
+from core.genotypes.vcf import ShardReader, open_cohort, plan_shards
+from jobs.read_vcf import read_vcf
+from tests.builders.vcf import Record, vcf_text, write_vcf
+
+pytestmark = [pytest.mark.ray, pytest.mark.usefixtures("ray_session")]
+
+
+@pytest.fixture
+def genotypes(tmp_path):
+    records = [Record("1", position, ["0/1", "1/1"]) for position in range(1, 400)]
+    return write_vcf(tmp_path / "cohort.vcf", vcf_text(records))
+
+
+def test_the_dataset_holds_the_blocks_that_the_reader_gives(genotypes):
+    dataset = read_vcf([genotypes], shard_bytes=2000)
+    ours = {}
+    for batch in dataset.iter_batches(batch_size=None, batch_format="pyarrow"):
+        for piece in batch.to_batches():
+            block = DosageBlock(piece)
+            ours |= dict(zip(block.position.tolist(), block.dosage.tolist(), strict=True))
+    (shard,) = plan_shards(open_cohort([genotypes]), 1 << 20)
+    reader = ShardReader(shard, field=GenotypeField.AUTO, half_call=HalfCall.MISSING, wanted=None)
+    for block in reader:
+        for position, dosage in zip(block.position.tolist(), block.dosage, strict=True):
+            np.testing.assert_array_equal(ours.pop(position), dosage)
+    assert ours == {}
