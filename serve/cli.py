@@ -65,7 +65,6 @@ def up(
 
             console.print("Starting Ray and Serve …", style="dim")
             with running_stack(settings, dashboard=dashboard) as stack:
-                _take_signals()
                 _announce(console, output, stack.url, stack.dashboard_url)
                 signal.pause()
 
@@ -145,20 +144,16 @@ def _given(**options: Any) -> dict[str, Any]:
 def _stopped_by_signals(*, exit_code: int) -> Generator[None]:
     """SIGTERM and SIGINT end the block once, and cannot interrupt its cleaning up."""
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    _take_signals()
+    for number in before:
+        signal.signal(number, _interrupt)
     try:
         yield
-    except KeyboardInterrupt as error:
+    except (KeyboardInterrupt, SystemExit) as error:
+        # SystemExit: Ray's own handler, in the seconds in which Ray starts.
         raise typer.Exit(exit_code) from error
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-def _take_signals() -> None:
-    """Again after Ray has started: it puts a handler of its own in place."""
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, _interrupt)
 
 
 def _interrupt(_number: int, _frame: object) -> NoReturn:

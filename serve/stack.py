@@ -9,6 +9,7 @@ import ipaddress
 import os
 import secrets
 import shutil
+import signal
 import socket
 import tempfile
 from collections.abc import Generator
@@ -108,6 +109,7 @@ def _ray(settings: Settings, *, dashboard: bool) -> Generator[str | None]:
     _prepare_environment(settings)
     temp_dir = Path(tempfile.mkdtemp(prefix="curagenie-ray-", dir=_short_folder()))
     port = free_port() if dashboard else None
+    on_term = signal.getsignal(signal.SIGTERM)
     try:
         start_local_ray(
             num_cpus=settings.num_cpus or max(_DEFAULT_CPUS, os.cpu_count() or 1),
@@ -115,6 +117,8 @@ def _ray(settings: Settings, *, dashboard: bool) -> Generator[str | None]:
             include_dashboard=dashboard,
             dashboard_port=port,
         )
+        # Ray puts a handler of its own in place, which would skip our cleaning up.
+        signal.signal(signal.SIGTERM, on_term)
         yield f"http://127.0.0.1:{port}" if dashboard else None
     finally:
         _stop_ray()
