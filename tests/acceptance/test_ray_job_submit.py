@@ -1,4 +1,4 @@
-"""The cohort entrypoint on a cluster that is there already: by RAY_ADDRESS and by `ray job submit`."""
+"""The cohort entrypoint on a cluster that is there: by RAY_ADDRESS and by `ray job submit`."""
 
 import json
 import os
@@ -64,7 +64,7 @@ def wait_until_healthy(url: str, head: subprocess.Popen[bytes]) -> None:
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[Cluster]:
     """`ray start --head` with a token, as an operator starts it; ended by its pid."""
-    port, dashboard_port = free_port(), free_port()
+    port, dashboard_port, agent_port = free_port(), free_port(), free_port()
     folder = Path(f"/tmp/cg-head-{os.getpid()}")
     bin_folder = str(Path(sys.executable).parent)
     environment = os.environ | {
@@ -79,6 +79,7 @@ def cluster() -> Iterator[Cluster]:
         [
             *(f"{bin_folder}/ray", "start", "--head", "--block", f"--port={port}"),
             *(f"--dashboard-port={dashboard_port}", "--dashboard-host=127.0.0.1"),
+            f"--dashboard-agent-listen-port={agent_port}",
             *("--num-cpus=2", f"--temp-dir={folder}", "--object-store-memory=200000000"),
         ],
         env=environment,
@@ -87,6 +88,7 @@ def cluster() -> Iterator[Cluster]:
     dashboard = f"http://127.0.0.1:{dashboard_port}"
     try:
         wait_until_healthy(f"{dashboard}/api/gcs_healthz", head)
+        wait_until_healthy(f"http://127.0.0.1:{agent_port}/api/local_raylet_healthz", head)
         yield Cluster(f"127.0.0.1:{port}", dashboard, environment)
     finally:
         head.terminate()

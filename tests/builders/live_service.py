@@ -14,6 +14,8 @@ from typing import Any
 import httpx2
 from websockets.sync.client import ClientConnection, connect
 
+from serve.pid_file import running_pid
+
 ROOT = Path(__file__).resolve().parents[2]
 _OURS = ("CURAGENIE_", "RAY_", "AWS_", "DATABASE_URL", "REDIS_URL", "S3_", "SECRET_KEY", "CORS_")
 
@@ -85,7 +87,9 @@ def running_service(folder: Path, *, port: int | None = None) -> Iterator[LiveSe
             assert up["status"] == "up", up
             yield LiveService(up["url"], folder / ".curagenie", process.pid)
         finally:
-            process.send_signal(signal.SIGTERM)
+            # a test may have stopped it with `curagenie down`; then it is on its way out
+            if running_pid(folder / ".curagenie" / "curagenie.pid") is not None:
+                process.send_signal(signal.SIGTERM)
             process.wait(60)
     assert process.returncode == 0, log.read_text()
 
