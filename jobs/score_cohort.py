@@ -21,13 +21,13 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from core.errors import CuraGenieError, GenomeBuildError, UserError
-from core.genome_build import GenomeBuild, is_par
+from core.genome_build import GenomeBuild
 from core.genotypes import sex as ploidy
-from core.genotypes.calls import GenotypeField, HalfCall
+from core.genotypes.calls import GenotypeField
 from core.genotypes.vcf import Shard, ShardReader, Wanted, plan_shards
 from core.samples import sexes_of
 from core.scoring.coverage import Coverage, coverage_of
-from core.scoring.policy import Compat, MatchBy, Missing, Par
+from core.scoring.policy import Compat, MatchBy, Missing, Par, Ploidy
 from core.scoring.results import write_results
 from core.scoring.rows import ScoreRows, join_rows
 from core.scoring.scores import (
@@ -81,14 +81,11 @@ class CountXPloidy:
 
     n_samples: int
     build: GenomeBuild | None
-    half_call: HalfCall
     s3: S3Access | None
 
     def __call__(self, shard: Shard) -> pa.Table:
-        wanted = Wanted(positions={}, ids=frozenset(), whole_contigs=frozenset({"X"}))
-        reader = ShardReader(
-            shard, field=GenotypeField.GT, half_call=self.half_call, wanted=wanted, s3=self.s3
-        )
+        wanted = Wanted(whole_contigs=frozenset({"X"}))
+        reader = ShardReader(shard, field=GenotypeField.GT, wanted=wanted, s3=self.s3)
         return ploidy.to_table(ploidy.count_x_ploidy(reader, self.n_samples, self.build))
 
 
@@ -165,7 +162,7 @@ def _sexes(
     samples = inputs.cohort.samples
     if inputs.sex_sheet is not None or not _depends_on_sex(rows, inputs):
         return sexes_of(samples, inputs.sex_sheet)
-    work = CountXPloidy(len(samples), inputs.build, inputs.policy.half_call, request.s3)
+    work = CountXPloidy(len(samples), inputs.build, request.s3)
     counts = np.zeros((2, len(samples)), np.int64)
     for _, table in run_shards(shards, work, executor):
         counts += ploidy.from_table(table)
@@ -173,14 +170,19 @@ def _sexes(
 
 
 def _depends_on_sex(rows: ScoreRows, inputs: Inputs) -> bool:
-    """Whether some row lies on Y, or on a part of X that the policy reads by sex although everyone
-    is written diploid there. Rows matched by rsID may lie anywhere."""
-    if inputs.policy.match_by is MatchBy.RSID or "Y" in rows.contigs_with_rows():
+    """Whether some row lies on Y, or on X where not every call counts as it is written. Rows matched
+    by rsID may lie anywhere."""
+    contigs = rows.contigs_with_rows()
+    if inputs.policy.match_by is MatchBy.RSID or "Y" in contigs:
         return True
-    on_x = rows.positions_on("X").tolist()
-    return inputs.policy.par is Par.UNSPLIT and any(
-        is_par(position, build) for position in on_x for build in GenomeBuild
-    )
+    by_contig = inputs.policy.ploidy is Ploidy.BY_CONTIG
+    return "X" in contigs and (by_contig or _keeps_missing_calls(rows, inputs))
+
+
+def _keeps_missing_calls(rows: ScoreRows, inputs: Inputs) -> bool:
+    if inputs.policy.missing is Missing.MEAN_EXTERNAL:
+        return inputs.frequencies is not None or not np.isnan(rows.effect_frequency).all()
+    return inputs.policy.missing not in (Missing.DROP, Missing.FAIL)
 
 
 def _content_key(request: CohortScoring, inputs: Inputs) -> str:

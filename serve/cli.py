@@ -75,7 +75,7 @@ def _announce(console: Console, output: Output, url: str, dashboard_url: str | N
             {"status": "up", "url": url, "dashboard_url": dashboard_url, "pid": os.getpid()}
         )
         return
-    console.print(f"CuraGenie is up at [link]{url}[/link]  (documents: {url}/docs)")
+    console.print(f"CuraGenie is up at {url}  (documents: {url}/docs)", soft_wrap=True)
     if dashboard_url is not None:
         console.print(f"Ray dashboard: {dashboard_url}")
     console.print("Stop it with Ctrl-C, or `curagenie down`.", style="dim")

@@ -11,7 +11,8 @@ Messages are those of core.events. Close codes:
     code  meaning                                       reconnect?
     1000  the client closed                             -
     1001  this replica stops                            yes, with ?after=SEQUENCE
-    1008  not a page's origin that this server allows   no
+    1008  malformed, or a page of an origin that the    no (HTTP 403 before the handshake)
+          settings do not allow
     1012  the connection reached its maximum age        yes, with ?after=SEQUENCE
     1013  the client reads too slowly                   yes, later, with ?after=SEQUENCE
     1006  (no frame) the replica or the network died    yes, with ?after=SEQUENCE
@@ -229,9 +230,8 @@ class Hub:
                 cursor, messages, missed = await feed.poll(cursor, self.limits.poll_seconds)
                 if missed:
                     await self._sweep()
-            except InfrastructureError as error:
-                if self._feed_works:
-                    logger.warning("reading the event table only: %s", error)
+            except Exception as error:
+                self._stumbled("job status", error, known=not self._feed_works)
                 self._feed_works = False
                 await asyncio.sleep(self.limits.sweep_without_status_seconds)
                 continue
@@ -243,14 +243,21 @@ class Hub:
         for subscription in self._subscriptions.get(live.user_id, ()):
             subscription.mailbox.put(live.message)
 
+    def _stumbled(self, what: str, error: Exception, *, known: bool = False) -> None:
+        """No error ends the hub: every socket of its replica depends on it."""
+        if not isinstance(error, InfrastructureError):
+            logger.error("%s failed", what, exc_info=error)
+        elif not known:
+            logger.warning("%s is away: %s", what, error)
+
     async def _sweep_for_ever(self) -> None:
         """Compare the table with what was sent: a publish may be lost, the table may not."""
         while True:
             await asyncio.sleep(self._sweep_seconds)
             try:
                 await self._sweep()
-            except InfrastructureError as error:
-                logger.warning("the event table is away: %s", error)
+            except Exception as error:
+                self._stumbled("the event table", error)
 
     @property
     def _sweep_seconds(self) -> float:

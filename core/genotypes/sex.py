@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from core.genome_build import GenomeBuild, par_intervals
-from core.genotypes.block import DosageBlock
+from core.genotypes.block import MISSING_CALL, DosageBlock
 from core.samples import FEMALE, MALE, UNKNOWN
 
 Counts = npt.NDArray[np.int64]
@@ -21,18 +21,21 @@ Counts = npt.NDArray[np.int64]
 def count_x_ploidy(
     blocks: Iterable[DosageBlock], n_samples: int, build: GenomeBuild | None
 ) -> Counts:
-    """(2, samples): haploid and diploid calls on X outside the PAR, first ALT row of each record.
+    """(2, samples): haploid and diploid hard calls on X outside the PAR, first ALT row of each
+    record.
 
-    A missing call counts with the ploidy it is written with. Without a build, the PAR of both
-    builds is left out.
+    A missing "./." is diploid, but "." says nothing: many programs write it for any ploidy. Without
+    a build, the PAR of both builds is left out.
     """
     counts = np.zeros((2, n_samples), np.int64)
     for block in blocks:
         rows = _x_rows(block, build)
-        ploidy = block.ploidy
-        haploid = np.zeros(n_samples, np.int64) if ploidy is None else (ploidy[rows] == 1).sum(0)
-        counts[0] += haploid
-        counts[1] += rows.sum() - haploid
+        if block.ploidy is None:
+            counts[1] += rows.sum()
+            continue
+        haploid = block.ploidy[rows] == 1
+        counts[0] += (haploid & (block.dosage[rows] != MISSING_CALL)).sum(axis=0)
+        counts[1] += (~haploid).sum(axis=0)
     return counts
 
 

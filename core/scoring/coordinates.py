@@ -10,6 +10,7 @@ from core.genome_build import canonical_contig
 
 # A spreadsheet or a data frame with gaps writes 12345.0
 _WHOLE_NUMBER = r"^0*(?P<digits>[1-9][0-9]{0,9})(?:\.0+)?$"
+_LAST_POSITION = 2**31 - 1  # of a VCF
 _ID_WITH_COORDINATES = (
     r"^(?P<contig>(?i:(?:chr)?(?:[0-9]{1,2}|X|Y|XY|M|MT|PAR1|PAR2)))[:_-](?P<position>[0-9]+)"
     r"(?:[:_-](?P<ref>[A-Za-z]+)[:_-](?P<alt>[A-Za-z]+(?:,[A-Za-z]+)*)(?:_b3[78])?)?$"
@@ -24,9 +25,10 @@ def canonical_contigs(names: pa.Array) -> pa.Array:
 
 
 def parse_positions(text: pa.Array) -> pa.Array:
-    """String → int64, from 1; null for what is no whole number from 1 on."""
+    """String → int64; null for what is no whole number of 1 to 2147483647."""
     digits = pc.struct_field(pc.extract_regex(text, _WHOLE_NUMBER), "digits")
-    return digits.cast(pa.int64())
+    position = digits.cast(pa.int64())
+    return pc.if_else(pc.greater(position, _LAST_POSITION), pa.scalar(None, pa.int64()), position)
 
 
 def places_in_ids(ids: pa.Array) -> tuple[pa.Array, pa.Array, pa.Array, pa.Array]:

@@ -44,6 +44,7 @@ or reads `no_oa_ref`."""
 
 _EFFECT_IS_REF = np.array(["ref" in name.removeprefix("no_oa_")[:3] for name in MATCH_TYPES])
 _IS_FLIPPED = np.array([name.endswith("_flip") for name in MATCH_TYPES])
+_REF_ALONE = [MATCH_TYPES.index(name) for name in ("no_oa_ref", "no_oa_ref_flip")]
 _NO_MATCH = len(MATCH_TYPES)
 
 
@@ -101,7 +102,7 @@ class BlockMatches:
 def match_block(rows: ScoreRows, block: DosageBlock, policy: ScoringPolicy) -> BlockMatches:
     """The best candidate of every row that has a record of `block` at its key."""
     row, variant = _candidates(rows, block)
-    match_type = _match_types(rows, block, row, variant)
+    match_type = _match_types(rows, block, row, variant, policy.strand_flip)
     row, variant, match_type = _best_per_row(row, variant, match_type)
     reason = _exclusions(rows, block, policy, row, variant, match_type)
     match_type = np.where(match_type == _NO_MATCH, -1, match_type).astype(np.int8)
@@ -130,7 +131,7 @@ def _block_keys(rows: ScoreRows, block: DosageBlock) -> tuple[Indices, Indices]:
 
 
 def _match_types(
-    rows: ScoreRows, block: DosageBlock, row: Indices, variant: Indices
+    rows: ScoreRows, block: DosageBlock, row: Indices, variant: Indices, flips: StrandFlip
 ) -> npt.NDArray[np.int64]:
     """(pairs,) index into MATCH_TYPES, or _NO_MATCH: the match table, best row first."""
     i, j = pa.array(row), pa.array(variant)
@@ -138,6 +139,8 @@ def _match_types(
     effect, other = rows.effect.take(i), rows.other.take(i)
     effect_flip, other_flip = rows.effect_flipped.take(i), rows.other_flipped.take(i)
     alone = pc.is_null(other).to_numpy(zero_copy_only=False)
+    # Without an other allele, only the record tells an indel, which is not to be flipped
+    may_flip = _equal(pc.binary_length(ref), pc.binary_length(alt)) | (flips is StrandFlip.BASEWISE)
     table = [
         _equal(effect, ref) & _equal(other, alt),
         _equal(effect, alt) & _equal(other, ref),
@@ -145,8 +148,8 @@ def _match_types(
         _equal(effect_flip, alt) & _equal(other_flip, ref),
         alone & _equal(effect, ref),
         alone & _equal(effect, alt),
-        alone & _equal(effect_flip, ref),
-        alone & _equal(effect_flip, alt),
+        alone & may_flip & _equal(effect_flip, ref),
+        alone & may_flip & _equal(effect_flip, alt),
     ]
     return np.select(table, list(range(_NO_MATCH)), default=_NO_MATCH)
 
@@ -173,13 +176,17 @@ def _exclusions(
     """(M,) the first reason of the list below that applies, as in BlockMatches.reason."""
     fits = match_type < _NO_MATCH
     kind = np.where(fits, match_type, 0)
-    duplicate, same_alleles = _duplicates(rows, row, variant, fits, policy.duplicate_target)
+    names_ref = fits & _EFFECT_IS_REF[kind]
+    twice = _duplicates(rows, row, variant, fits, policy.duplicate_target)
+    # Several ALT rows of a record share one REF, which counts once as well
+    ref_twice = _duplicates(rows, row, block.record[variant], names_ref, policy.duplicate_target)
+    duplicate, same_alleles = twice[0] | ref_twice[0], twice[1] | ref_twice[1]
     multiallelic = block.column("n_alts").to_numpy()[variant] > 1
     rules: list[tuple[Reason, Bools]] = [
         (Reason.ALLELE_MISMATCH, ~fits),
-        (Reason.AMBIGUOUS, _ambiguous(block, policy)[variant]),
+        (Reason.AMBIGUOUS, _ambiguous(block, policy, kind, variant)),
         (Reason.MULTIALLELIC, multiallelic & (policy.multiallelic is Multiallelic.DROP)),
-        (Reason.SPLIT_MULTIALLELIC, _EFFECT_IS_REF[kind] & _is_split(block)[variant]),
+        (Reason.SPLIT_MULTIALLELIC, names_ref & _is_split(block)[variant]),
         (
             Reason.STRAND_FLIP_IGNORED,
             _IS_FLIPPED[kind] & (policy.strand_flip is StrandFlip.IGNORE),
@@ -193,16 +200,27 @@ def _exclusions(
     return reason
 
 
-def _ambiguous(block: DosageBlock, policy: ScoringPolicy) -> Bools:
-    """(block rows,) REF on the other strand reads as ALT."""
+def _ambiguous(
+    block: DosageBlock, policy: ScoringPolicy, kind: Indices, variant: Indices
+) -> Bools:
+    """(M,) REF on the other strand reads as ALT; as any ALT of the record, where the row names REF
+    alone."""
     if policy.ambiguous is Ambiguous.KEEP:
-        return np.zeros(block.n_rows, bool)
-    other_strand = complement if policy.strand_flip is StrandFlip.BASEWISE else reverse_complement
+        return np.zeros(len(variant), bool)
+    palindromic = _palindromic(block, policy.strand_flip)
+    in_record = np.bincount(block.record, weights=palindromic) > 0
+    of_any_alt = in_record[block.record[variant]] & np.isin(kind, _REF_ALONE)
+    return palindromic[variant] | of_any_alt
+
+
+def _palindromic(block: DosageBlock, flips: StrandFlip) -> Bools:
+    """(block rows,) REF on the other strand reads as ALT."""
+    other_strand = complement if flips is StrandFlip.BASEWISE else reverse_complement
     pairs = pc.binary_join_element_wise(block.column("ref"), block.column("alt"), ">")
     encoded = pairs.dictionary_encode()
     distinct = [pair.split(">", 1) for pair in encoded.dictionary.to_pylist()]
-    ambiguous = np.array([other_strand(ref) == alt for ref, alt in distinct], bool)
-    return ambiguous[encoded.indices.to_numpy()]
+    palindromic = np.array([other_strand(ref) == alt for ref, alt in distinct], bool)
+    return palindromic[encoded.indices.to_numpy()]
 
 
 def _is_split(block: DosageBlock) -> Bools:
@@ -230,14 +248,14 @@ def _is_split(block: DosageBlock) -> Bools:
 
 
 def _duplicates(
-    rows: ScoreRows, row: Indices, variant: Indices, fits: Bools, rule: DuplicateTarget
+    rows: ScoreRows, row: Indices, target: Indices, has_target: Bools, rule: DuplicateTarget
 ) -> tuple[Bools, Bools]:
     """(M,) rows of one score that share a target and leave; (M,) those with equal alleles, too.
 
     `keep_first` keeps the lowest row number.
     """
     leaves, same_alleles = np.zeros(len(row), bool), np.zeros(len(row), bool)
-    target = np.where(fits, variant, -1 - np.arange(len(row)))
+    target = np.where(has_target, target, -1 - np.arange(len(row)))
     order = np.lexsort((rows.row_number[row], target, rows.score[row]))
     score, target = rows.score[row][order], target[order]
     same = (score[1:] == score[:-1]) & (target[1:] == target[:-1])

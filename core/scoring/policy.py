@@ -62,6 +62,15 @@ class DuplicateTarget(StrEnum):
     KEEP_FIRST = "keep_first"
 
 
+class Ploidy(StrEnum):
+    """The ploidy of an observed call. `observed`: as it is written; `by_contig`: as plink2 has it,
+    haploid on MT, on Y and on a male's X, diploid elsewhere, however the call is written (1/1 on
+    MT counts 1 of 1, a haploid 1 on an autosome 2 of 2)."""
+
+    OBSERVED = "observed"
+    BY_CONTIG = "by_contig"
+
+
 class XMale(StrEnum):
     """A haploid call on X outside the PAR: as it is (0/1), or doubled (0/2, plink2's default)."""
 
@@ -110,6 +119,7 @@ class ScoringPolicy:
     strand_flip: StrandFlip = StrandFlip.ALLOW
     multiallelic: Multiallelic = Multiallelic.EVERY_ALT
     duplicate_target: DuplicateTarget = DuplicateTarget.DROP_ALL
+    ploidy: Ploidy = Ploidy.OBSERVED
     x_male: XMale = XMale.OBSERVED
     par: Par = Par.BY_BUILD
     half_call: HalfCall = HalfCall.MISSING
@@ -133,6 +143,7 @@ _PRESETS: dict[Compat, ScoringPolicy] = {
         ambiguous=Ambiguous.KEEP,
         strand_flip=StrandFlip.IGNORE,
         duplicate_target=DuplicateTarget.KEEP_FIRST,
+        ploidy=Ploidy.BY_CONTIG,
         x_male=XMale.DOUBLED,
         par=Par.UNSPLIT,
         half_call=HalfCall.ERROR,
@@ -144,6 +155,7 @@ _PRESETS: dict[Compat, ScoringPolicy] = {
         missing=Missing.MEAN_COHORT,
         strand_flip=StrandFlip.BASEWISE,
         multiallelic=Multiallelic.DROP,
+        ploidy=Ploidy.BY_CONTIG,
         x_male=XMale.DOUBLED,
         par=Par.UNSPLIT,
         half_call=HalfCall.ERROR,
@@ -180,6 +192,7 @@ _FIELD_TYPES: dict[str, type[StrEnum]] = {
     "strand_flip": StrandFlip,
     "multiallelic": Multiallelic,
     "duplicate_target": DuplicateTarget,
+    "ploidy": Ploidy,
     "x_male": XMale,
     "par": Par,
     "half_call": HalfCall,

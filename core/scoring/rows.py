@@ -86,10 +86,6 @@ class ScoreRows:
         }
         return Wanted(positions=positions, ids=frozenset(), whole_contigs=frozenset())
 
-    def positions_on(self, contig: str) -> npt.NDArray[np.int64]:
-        """Sorted unique 1-based positions of rows on one contig."""
-        return self.wanted().positions.get(contig, np.empty(0, np.int64))
-
 
 def join_rows(files: Sequence[ScoringFile], policy: ScoringPolicy) -> ScoreRows:
     """The joinable rows of all `files` under `policy`.

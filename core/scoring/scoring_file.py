@@ -10,7 +10,7 @@ Conventions: https://www.pgscatalog.org/downloads/#dl_ftp_scoring
   `weight_type` says. Columns OR and HR are information only.
 - A row that no additive, dominant or recessive sum can hold (haplotype, diplotype, interaction,
   HLA, CYP, APOE, alleles other than ACGT, weights per dosage) stays, marked `unsupported_complex`.
-- A position that is no whole number from 1 on leaves the row without coordinates; an effect
+- A position that is no whole number of 1 to 2147483647 leaves the row without coordinates; an effect
   frequency outside 0..1 counts as not given: both are extras of a row that matching can do without.
 """
 
@@ -274,7 +274,9 @@ def _other_alleles(parts: _Parts) -> pa.Array:
 
 
 def _opposite(effect_allele: pa.Array, ref: pa.Array, alt: pa.Array) -> pa.Array:
-    """The one of ref and alt that is not the effect allele; null where neither is it."""
+    """The one of ref and alt that is not the effect allele; null where neither is it, and where the
+    ID has several ALTs."""
+    alt = _null_where(pc.match_substring(alt, ","), alt)
     is_ref, is_alt = pc.equal(effect_allele, ref), pc.equal(effect_allele, alt)
     return pc.case_when(pc.make_struct(is_ref, is_alt), alt, ref)
 

@@ -1,7 +1,7 @@
 """Terms: the matched rows of one block, made ready for the kernels of `weighted_sum`.
 
-A term whose row holds diploid hard calls on a place without sex rules goes to the table kernel; all
-others go to the general one. Within a kernel, terms keep the order of the file.
+A term whose row holds diploid hard calls that count as they are written goes to the table kernel;
+all others go to the general one. Within a kernel, terms keep the order of the file.
 """
 
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from core.genotypes.block import MISSING_CALL, DosageBlock
 from core.scoring import weighted_sum as kernels
 from core.scoring.frequencies import Frequencies
 from core.scoring.matching import BlockMatches
-from core.scoring.policy import ImputedNonadditive, Missing, Par, ScoringPolicy, XMale
+from core.scoring.policy import ImputedNonadditive, Missing, Par, Ploidy, ScoringPolicy, XMale
 from core.scoring.rows import ScoreRows
 
 Bools = npt.NDArray[np.bool_]
@@ -73,7 +73,7 @@ def add_block(
     Returns (M,) for the matches: a missing Y call belongs to a sample of unknown sex.
     """
     terms = _terms(context, block, matches)
-    plain = _is_plain(block, terms)
+    plain = _is_plain(context, block, terms)
     _add_plain(context, block, terms.take(plain), sums)
     sex_unknown = _add_general(context, block, terms.take(~plain), sums)
     return np.isin(matches.row, terms.row[~plain][sex_unknown])
@@ -110,17 +110,16 @@ def _first_of_record(score: npt.NDArray[np.int32], record: npt.NDArray[np.int32]
 
 
 def _places(context: TermContext, block: DosageBlock) -> tuple[npt.NDArray[np.int8], Bools]:
-    """(block rows,) the ploidy rule of each place, and whether haploid calls count twice there."""
+    """(block rows,) each row's place, and whether haploid calls count twice there."""
     contig = block.column("contig")
-    on_x = pc.equal(contig, "X").to_numpy(zero_copy_only=False)
-    on_y = pc.equal(contig, "Y").to_numpy(zero_copy_only=False)
+    on_x, on_y, on_mt = (
+        pc.equal(contig, name).to_numpy(zero_copy_only=False) for name in ("X", "Y", "MT")
+    )
     policy = context.policy
     if policy.par is Par.BY_BUILD and on_x.any():
         on_x &= ~_in_par(block.position, context.build)
-    sexed = policy.par is Par.UNSPLIT or policy.x_male is XMale.DOUBLED
-    place = np.full(block.n_rows, kernels.AS_WRITTEN, np.int8)
-    place[on_x & sexed] = kernels.X_HAPLOID_IN_MALES
-    place[on_y] = kernels.Y_OF_MALES
+    place = np.full(block.n_rows, kernels.DIPLOID, np.int8)
+    place[on_x], place[on_y], place[on_mt] = kernels.X_NON_PAR, kernels.Y, kernels.MT
     return place, on_x & (policy.x_male is XMale.DOUBLED)
 
 
@@ -132,12 +131,15 @@ def _in_par(position: Indices, build: GenomeBuild | None) -> Bools:
     )
 
 
-def _is_plain(block: DosageBlock, terms: Terms) -> Bools:
-    """(T,) diploid hard calls of one ALT row, on a place without sex rules."""
+def _is_plain(context: TermContext, block: DosageBlock, terms: Terms) -> Bools:
+    """(T,) diploid hard calls of one ALT row that count as they are written."""
     if block.hard_calls is None:
         return np.zeros(len(terms), bool)
     several_alts = block.column("n_alts").to_numpy()[terms.variant] > 1
-    plain = (terms.place == kernels.AS_WRITTEN) & ~(terms.is_ref & several_alts)
+    as_written = terms.place == kernels.DIPLOID
+    if context.policy.ploidy is Ploidy.OBSERVED:
+        as_written = terms.place != kernels.Y
+    plain = as_written & ~(terms.is_ref & several_alts)
     if block.ploidy is not None:
         plain &= (block.ploidy == 2).all(axis=1)[terms.variant]
     return plain
@@ -263,12 +265,14 @@ def _add_general(
         record_once=terms.record_once,
     )
     in_cohort = np.empty(len(terms))
-    kernels.cohort_frequencies(dosage, ploidy, context.sex, general, in_cohort)
+    by_contig = policy.ploidy is Ploidy.BY_CONTIG
+    kernels.cohort_frequencies(dosage, ploidy, context.sex, by_contig, general, in_cohort)
     general = general._replace(frequency=_frequencies(context, block, terms, in_cohort))
     hardy_weinberg = policy.imputed_nonadditive is ImputedNonadditive.HARDY_WEINBERG
     rule = _MISSING_RULES[policy.missing]
     kernels.add_dosages(
-        dosage, ploidy, context.sex, general, rule, hardy_weinberg, sex_unknown, sums
+        *(dosage, ploidy, context.sex, by_contig, general, rule, hardy_weinberg),
+        *(sex_unknown, sums),
     )
     return sex_unknown
 

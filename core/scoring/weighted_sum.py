@@ -132,8 +132,9 @@ ADDITIVE, DOMINANT, RECESSIVE = 0, 1, 2
 DROPPED, IMPUTED, AS_ZERO, AS_REFERENCE = 0, 1, 2, 3
 """What a missing call does."""
 
-AS_WRITTEN, X_HAPLOID_IN_MALES, Y_OF_MALES = 0, 1, 2
-"""The ploidy rule of a record's place in the genome."""
+DIPLOID, X_NON_PAR, Y, MT = 0, 1, 2, 3
+"""The place of a record, which says how many copies people have: autosomes and the PAR are
+DIPLOID."""
 
 _UNKNOWN, _MALE, _FEMALE = 0, 1, 2
 
@@ -189,33 +190,42 @@ def expected_dosage(
 
 
 @njit(cache=True, nogil=True)
-def as_sexed(dosage: float, ploidy: float, place: int, sex: int) -> tuple[float, float]:
+def as_placed(
+    dosage: float, ploidy: float, place: int, sex: int, by_contig: bool
+) -> tuple[float, float]:
     """(dosage, ploidy) of one call as its place and the sample's sex have it.
 
-    Ploidy 0: the sample has no such chromosome. A male call written diploid on X counts as the
-    haploid it is.
+    Ploidy 0: the sample has no such chromosome. `by_contig` sets the ploidy of every call, else
+    only that of a missing ".", which many programs write for any ploidy.
     """
-    if place == X_HAPLOID_IN_MALES and sex == _MALE and ploidy == 2.0:
-        return dosage * 0.5, 1.0
-    if place == Y_OF_MALES and sex == _FEMALE:
+    if place == Y and sex == _FEMALE:
         return 0.0, 0.0
-    return dosage, ploidy
+    if not by_contig and (ploidy != 1.0 or not np.isnan(dosage)):
+        return dosage, ploidy
+    is_diploid = place == DIPLOID or (place == X_NON_PAR and sex != _MALE)
+    copies = 2.0 if is_diploid else 1.0
+    return dosage * (copies / ploidy), copies
 
 
 @njit(cache=True, nogil=True)
 def cohort_frequencies(
-    dosage: Floats, ploidy: Bytes, sex: Codes, terms: DosageTerms, frequency: Floats
+    dosage: Floats,
+    ploidy: Bytes,
+    sex: Codes,
+    by_contig: bool,
+    terms: DosageTerms,
+    frequency: Floats,
 ) -> None:
     """The effect allele's frequency among observed calls; NaN where there are none.
 
-    dosage (R, S), NaN missing; ploidy (R, S); sex (S,); frequency (T,), overwritten. A haploid
-    call is one allele.
+    dosage (R, S), NaN missing; ploidy (R, S); sex (S,); by_contig as in as_placed; frequency (T,),
+    overwritten. A haploid call is one allele.
     """
     for t in range(terms.row.shape[0]):
-        row = terms.row[t]
+        row, place = terms.row[t], terms.place[t]
         alleles, effects = 0.0, 0.0
         for s in range(dosage.shape[1]):
-            d, p = as_sexed(dosage[row, s], float(ploidy[row, s]), terms.place[t], sex[s])
+            d, p = as_placed(dosage[row, s], float(ploidy[row, s]), place, sex[s], by_contig)
             if not np.isnan(d):
                 alleles += p
                 effects += p - d if terms.is_ref[t] else d
@@ -227,6 +237,7 @@ def add_dosages(
     dosage: Floats,
     ploidy: Bytes,
     sex: Codes,
+    by_contig: bool,
     terms: DosageTerms,
     missing: int,
     hardy_weinberg: bool,
@@ -236,6 +247,7 @@ def add_dosages(
     """Add terms on `dosage` (R, S) of each row's ALT, NaN missing, with `ploidy` (R, S).
 
     sex          (S,) 0 unknown, 1 male, 2 female
+    by_contig    as in as_placed
     missing      what a missing call does; IMPUTED without a frequency drops it
     sex_unknown  (T,) overwritten: a missing Y call belongs to a sample of unknown sex, who may not
                  have the chromosome at all and is not imputed
@@ -243,10 +255,10 @@ def add_dosages(
     for t in range(terms.row.shape[0]):
         row, k, once = terms.row[t], terms.score[t], terms.record_once[t]
         weight, is_ref, effect_type = terms.weight[t], terms.is_ref[t], terms.effect_type[t]
-        known_frequency = not np.isnan(terms.frequency[t])
+        place, known_frequency = terms.place[t], not np.isnan(terms.frequency[t])
         sex_unknown[t] = False
         for s in range(dosage.shape[1]):
-            d, p = as_sexed(dosage[row, s], float(ploidy[row, s]), terms.place[t], sex[s])
+            d, p = as_placed(dosage[row, s], float(ploidy[row, s]), place, sex[s], by_contig)
             if p == 0.0:
                 continue
             if terms.doubled[t] and p == 1.0:
@@ -256,7 +268,7 @@ def add_dosages(
             if observed:
                 x = effect_dosage(p - d if is_ref else d, p, effect_type)
                 sums.dosage_sum[k, s] += x
-            elif terms.place[t] == Y_OF_MALES and sex[s] == _UNKNOWN:
+            elif place == Y and sex[s] == _UNKNOWN:
                 x, counts, sex_unknown[t] = 0.0, False, True
             elif missing == IMPUTED and known_frequency:
                 x = expected_dosage(terms.frequency[t], p, effect_type, hardy_weinberg)

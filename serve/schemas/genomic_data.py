@@ -30,6 +30,7 @@ class GenomicDataOut(BaseModel):
     file_url: str = Field(description="The storage key.")
     status: RecordStatus
     metadata: dict[str, Any] | None
+    metadata_json: dict[str, Any] | None = Field(description="The same, by the record's name.")
     problem: dict[str, Any] | None
     sha256: str
     size_bytes: int
@@ -40,13 +41,15 @@ class GenomicDataOut(BaseModel):
 
     @classmethod
     def of(cls, record: GenomicData) -> "GenomicDataOut":
+        metadata = dict(record.metadata_json) if record.metadata_json is not None else None
         return cls(
             id=record.id,
             user_id=record.user_id,
             filename=record.filename,
             file_url=record.file_url,
             status=record.status,
-            metadata=dict(record.metadata_json) if record.metadata_json is not None else None,
+            metadata=metadata,
+            metadata_json=metadata,
             problem=dict(record.problem) if record.problem is not None else None,
             sha256=record.sha256,
             size_bytes=record.size_bytes,

@@ -9,10 +9,12 @@ import pytest
 from core.errors import CohortError, GenomeBuildError, GenotypeFileError, ScoringFileError
 from core.genome_build import GenomeBuild
 from core.scoring.policy import Compat
+from core.storage.byte_ranges import S3Access
 from jobs.run_shards import Executor
 from jobs.score_cohort import main, score_cohort
 from jobs.scoring_inputs import CohortScoring
 from tests.builders.cohort_run import read_results, run_scoring
+from tests.builders.s3_server import running_s3_server
 from tests.builders.scoring_file import Row, write_scoring_file
 from tests.builders.vcf import Record, bgzip, sample_names, vcf_text, write_vcf
 
@@ -93,6 +95,28 @@ def test_one_file_per_chromosome_makes_one_cohort(tmp_path):
     results = run_scoring([first, second], score(tmp_path, rows), tmp_path / "out")
     assert results.column("score_sum") == [0.0, 1.0, 1.25, 0.0]
     assert results.column("denominator") == [2, 4, 4, 2]
+
+
+def test_genotypes_in_a_bucket_score_as_they_do_on_disk(tmp_path):
+    records = [Record("1", position, CALLS) for position in range(100, 600)]
+    local = cohort(tmp_path, records, "cohort.vcf.gz")
+    rows = [Row("1", position, "G", "A", 0.1) for position in range(100, 600)]
+    file = score(tmp_path, rows)
+    (tmp_path / "bucket").mkdir()
+    (tmp_path / "bucket/cohort.vcf.gz").write_bytes(local.read_bytes())
+    on_disk = run_scoring(local, file, tmp_path / "disk")
+    with running_s3_server(tmp_path) as server:
+        access = S3Access(
+            server.endpoint_url, server.access_key_id, server.secret_access_key, "us-east-1"
+        )
+        in_bucket = run_scoring(
+            "s3://bucket/cohort.vcf.gz", file, tmp_path / "bucket_out", s3=access
+        )
+    assert in_bucket.scores.equals(on_disk.scores)
+    assert in_bucket.summary["genotypes"][0] == {
+        "uri": "s3://bucket/cohort.vcf.gz",
+        "sha256": on_disk.summary["genotypes"][0]["sha256"],
+    }
 
 
 def test_files_with_their_samples_in_another_order_are_refused(tmp_path):

@@ -353,3 +353,23 @@ def test_a_mailbox_is_bounded_and_forgets_a_state_only_with_notice(
     kept = [message for message in messages if "sequence" in message]
     assert behind or kept == states
     assert kept == states[len(states) - len(kept) :]
+
+
+def test_an_error_that_nobody_foresaw_does_not_end_the_hub(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    class Broken(Feed):
+        async def poll(self, cursor: Cursor, timeout_seconds: float) -> Batch:
+            if self.polls < 2:
+                self.polls += 1
+                raise KeyError("a mistake of ours")
+            return await super().poll(cursor, timeout_seconds)
+
+    table, feed = Table(), Broken()
+    with live(table, feed) as (client, _), client.websocket_connect("/ws/ann") as socket:
+        socket.receive_json()
+        feed.publish("ann", table.append("ann"))
+        assert socket.receive_json()["sequence"] == 1
+        while feed.polls < 3:
+            time.sleep(0.01)
+    assert "a mistake of ours" in caplog.text

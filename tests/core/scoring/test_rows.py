@@ -28,7 +28,7 @@ def test_rows_are_sorted_by_place(file):
     rows = join_rows([file], policy())
     assert rows.row_number.tolist() == [3, 1, 0]
     assert rows.contigs_with_rows() == {"1", "2"}
-    assert rows.positions_on("1").tolist() == [90, 100]
+    assert rows.wanted().positions["1"].tolist() == [90, 100]
 
 
 def test_rows_without_what_matching_needs_are_left_out_with_a_reason(file):
