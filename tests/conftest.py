@@ -2,6 +2,7 @@
 
 import os
 import secrets
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,7 +17,7 @@ os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
 
 
 @pytest.fixture(scope="session")
-def ray_session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+def ray_session() -> Iterator[None]:
     """A local Ray of four logical CPUs, alone in its folder. Tests leave it as they found it."""
     from jobs.local_ray import start_local_ray
 
@@ -28,6 +29,7 @@ def ray_session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 
     yield
     ray.shutdown()
+    shutil.rmtree(folder)
 
 
 @pytest.fixture(scope="session")
