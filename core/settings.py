@@ -6,6 +6,7 @@ environment wins over a `.env` file in the working directory. Without any of the
 stack runs: SQLite and local disk under `data_dir`, one address on loopback.
 """
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -19,6 +20,15 @@ from core.storage.objects import ObjectsLocation
 MIB = 1024 * 1024
 GIB = 1024 * MIB
 CONFIGS = Path(__file__).resolve().parents[1] / "configs"
+
+
+class HttpProxy(StrEnum):
+    """What Serve listens with. `python` holds a body in memory while it passes; `haproxy` keeps
+    memory flat and latency low, but opens its statistics (8404) and metrics (9101) on every
+    interface without a login, so it belongs behind a firewall."""
+
+    PYTHON = "python"
+    HAPROXY = "haproxy"
 
 
 def _default_database_url(data: dict[str, Any]) -> str:
@@ -69,6 +79,7 @@ class Settings(BaseSettings):
     allow_remote_without_login: bool = Field(
         default=False, validation_alias=_ours("ALLOW_REMOTE_WITHOUT_LOGIN")
     )
+    http_proxy: HttpProxy = Field(HttpProxy.PYTHON, validation_alias=_ours("HTTP_PROXY"))
     port: int = Field(8000, ge=1, le=65535, validation_alias=_ours("PORT"))
     api_replicas: int = Field(1, ge=1, validation_alias=_ours("API_REPLICAS"))
     live_replicas: int = Field(1, ge=1, validation_alias=_ours("LIVE_REPLICAS"))

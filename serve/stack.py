@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from core.errors import ConflictError, SettingsError, Where
-from core.settings import Settings
+from core.settings import HttpProxy, Settings
 from jobs.local_ray import start_local_ray
 
 _DEFAULT_CPUS = 4
@@ -143,7 +143,9 @@ def _prepare_environment(settings: Settings) -> None:
     """Ray's processes inherit this; it must stand before the first of them starts."""
     os.environ["RAY_AUTH_MODE"] = "token"
     os.environ["RAY_AUTH_TOKEN_PATH"] = str(ray_token(settings.data_dir / "ray_token"))
-    os.environ["RAY_SERVE_ENABLE_HA_PROXY"] = "0"
+    haproxy = settings.http_proxy is HttpProxy.HAPROXY
+    os.environ["RAY_SERVE_ENABLE_HA_PROXY"] = "1" if haproxy else "0"
+    os.environ["RAY_SERVE_DIRECT_INGRESS_MIN_DRAINING_PERIOD_S"] = "1"
     os.environ["RAY_DATA_DISABLE_PROGRESS_BARS"] = "1"
     # Workers must import our packages from a checkout as from an installation.
     paths = [str(_ROOT), *filter(None, [os.environ.get("PYTHONPATH")])]

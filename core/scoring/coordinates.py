@@ -13,7 +13,7 @@ _WHOLE_NUMBER = r"^0*(?P<digits>[1-9][0-9]{0,9})(?:\.0+)?$"
 _LAST_POSITION = 2**31 - 1  # of a VCF
 _ID_WITH_COORDINATES = (
     r"^(?P<contig>(?i:(?:chr)?(?:[0-9]{1,2}|X|Y|XY|M|MT|PAR1|PAR2)))[:_-](?P<position>[0-9]+)"
-    r"(?:[:_-](?P<ref>[A-Za-z]+)[:_-](?P<alt>[A-Za-z]+(?:,[A-Za-z]+)*)(?:_b3[78])?)?$"
+    r"(?:[:_-](?P<ref>[A-Za-z]+)[:_-](?P<alt>[A-Za-z.*]+(?:,[A-Za-z*]+)*)(?:_b3[78])?)?$"
 )
 
 

@@ -151,15 +151,18 @@ def read_frequencies(path: Path) -> Frequencies:
 
 
 def _records(text: DelimitedText) -> pa.RecordBatch:
-    """The file's rows that have REF, ALT and a frequency, as strings, with their row number."""
+    """The file's rows that have REF and a frequency, as strings, with their row number.
+
+    ALT "." stays: plink2 writes it, with frequency 0, for a record without ALT, as a block does.
+    """
     layout = _layout(text)
     read = text.columns(set(layout.values()))
     n_rows = len(read[layout["frequency"]])
     absent = pa.nulls(n_rows, pa.string())
     columns = {part: read[layout[part]] if part in layout else absent for part in COLUMN_ALIASES}
-    needed = [pc.is_valid(columns[part]) for part in _NEEDED_PARTS]
+    columns["alt"] = columns["alt"].fill_null(".")
     records = pa.record_batch({**columns, "row": pa.array(np.arange(n_rows))})
-    return records.filter(reduce(pc.and_, needed))
+    return records.filter(pc.and_(pc.is_valid(columns["ref"]), pc.is_valid(columns["frequency"])))
 
 
 def _layout(text: DelimitedText) -> dict[str, str]:

@@ -274,9 +274,9 @@ def _other_alleles(parts: _Parts) -> pa.Array:
 
 
 def _opposite(effect_allele: pa.Array, ref: pa.Array, alt: pa.Array) -> pa.Array:
-    """The one of ref and alt that is not the effect allele; null where neither is it, and where the
-    ID has several ALTs."""
-    alt = _null_where(pc.match_substring(alt, ","), alt)
+    """The one of ref and alt that is not the effect allele; null where neither is it, and where ALT
+    is no one sequence ("C,G", ".", "*")."""
+    alt = _null_where(pc.match_substring_regex(alt, "[,.*]"), alt)
     is_ref, is_alt = pc.equal(effect_allele, ref), pc.equal(effect_allele, alt)
     return pc.case_when(pc.make_struct(is_ref, is_alt), alt, ref)
 

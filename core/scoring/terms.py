@@ -157,7 +157,7 @@ def _add_plain(context: TermContext, block: DosageBlock, terms: Terms, sums: ker
     hard = kernels.HardTerms(
         row=terms.variant,
         score=terms.score,
-        values=np.nan_to_num(values),
+        values=np.where(np.isnan(values), 0.0, values),
         dosages=dosages,
         has_missing=counts[:, kernels.MISSING] > 0,
         record_once=terms.record_once,

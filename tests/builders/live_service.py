@@ -64,8 +64,11 @@ class LiveService:
 
 
 @contextmanager
-def running_service(folder: Path, *, port: int | None = None) -> Iterator[LiveService]:
-    """`curagenie up` in `folder`, with its default data directory there."""
+def running_service(
+    folder: Path, *, port: int | None = None, **variables: str
+) -> Iterator[LiveService]:
+    """`curagenie up` in `folder`, with its default data directory there; `variables` are settings
+    by their names in the environment."""
     arguments = ["--output", "json", *(["--port", str(port)] if port is not None else [])]
     log = folder / "service.log"
     with (
@@ -73,7 +76,7 @@ def running_service(folder: Path, *, port: int | None = None) -> Iterator[LiveSe
         subprocess.Popen(
             curagenie("up", *arguments),
             cwd=folder,
-            env=clean_environment(),
+            env=clean_environment(**variables),
             stdout=subprocess.PIPE,
             stderr=stderr,
             text=True,

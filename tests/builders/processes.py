@@ -40,3 +40,10 @@ def busy_ray_worker(pid: int = os.getpid()) -> int | None:
         if title(child).startswith("ray::Read"):
             return child
     return None
+
+
+def resident_bytes(pid: int) -> int:
+    """The process's memory now; 0 once it is gone."""
+    size, _, unit = _status(Path(f"/proc/{pid}")).get("VmRSS", "0 kB").strip().partition(" ")
+    assert unit == "kB"
+    return int(size) << 10
