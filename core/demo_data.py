@@ -171,7 +171,7 @@ def _score_row(
         effect, other, frequency = other, effect, round(1.0 - frequency, 4)
     elif 0.70 <= kind < 0.85 and site.is_snv:
         effect, other = _other_strand(effect), _other_strand(other)
-    elif 0.85 <= kind < 0.90 and site.is_snv:
+    elif 0.85 <= kind < 0.90 and site.is_snv and len(site.alts) == 1:
         effect, other = _alleles_of_another_site(site)
     elif 0.90 <= kind < 0.95:
         while (site.contig, position) in taken:
@@ -185,9 +185,9 @@ def _other_strand(allele: str) -> str:
 
 
 def _alleles_of_another_site(site: DemoSite) -> tuple[str, str]:
-    """Two bases that are not the site's on either strand, taken together."""
-    known = {frozenset((site.ref, alt)) for alt in site.alts}
-    known |= {frozenset((_other_strand(site.ref), _other_strand(alt))) for alt in site.alts}
+    """Two bases that are not the biallelic site's on either strand, taken together."""
+    known = {frozenset((site.ref, site.alts[0]))}
+    known |= {frozenset((_other_strand(site.ref), _other_strand(site.alts[0])))}
     pairs = [(a, b) for a in "ACGT" for b in "ACGT" if a != b and complement(a) != b]
     return next(pair for pair in pairs if frozenset(pair) not in known)
 

@@ -61,7 +61,8 @@ def _inline(shards: Sequence[Shard], work: ShardFunction) -> Iterator[tuple[int,
         index_of = {threads.submit(work, shard): shard.index for shard in shards}
         try:
             for future in as_completed(index_of):
-                yield index_of[future], future.result()
+                # A future keeps its result: the tables of all shards need not be in memory at once
+                yield index_of.pop(future), future.result()
         finally:
             threads.shutdown(wait=True, cancel_futures=True)
 

@@ -42,6 +42,7 @@ from core.scoring.shard import ScorePlan, from_partial, matches_of, score_shard,
 from core.scoring.terms import TermContext
 from core.settings import Settings, load_settings
 from core.storage.byte_ranges import S3Access
+from jobs.output_folder import held
 from jobs.partials import Partials, content_key
 from jobs.run_shards import Executor, choose_executor, run_shards
 from jobs.scoring_inputs import CohortScoring, Inputs, open_inputs
@@ -95,12 +96,24 @@ def score_cohort(
     """Run `request`; returns the content of summary.json.
 
     `on_progress(done, total)` counts shards. A scoring file that cannot be used fails alone, with
-    its problem in the summary; genotypes that cannot be read, or no usable scoring file, raise.
+    its problem in the summary; genotypes that cannot be read, no usable scoring file, and a folder
+    that another run is writing into raise.
     Results appear in `request.output` only when all are complete.
     """
     started = perf_counter()
     inputs = open_inputs(request)
     executor = choose_executor(executor, inputs.cohort)
+    with held(request.output):
+        return _score_into_folder(request, inputs, executor, on_progress, started)
+
+
+def _score_into_folder(
+    request: CohortScoring,
+    inputs: Inputs,
+    executor: Executor,
+    on_progress: OnProgress,
+    started: float,
+) -> dict[str, object]:
     shards = plan_shards(inputs.cohort, request.shard_bytes)
     rows = join_rows(inputs.files, inputs.policy)
     plan = _plan(request, inputs, rows, shards, executor)
@@ -170,8 +183,10 @@ def _sexes(
 
 
 def _depends_on_sex(rows: ScoreRows, inputs: Inputs) -> bool:
-    """Whether some row lies on Y, or on X where not every call counts as it is written. Rows matched
-    by rsID may lie anywhere."""
+    """Whether some row lies on Y, or on X where not every call counts as it is written.
+
+    Rows matched by rsID may lie anywhere.
+    """
     contigs = rows.contigs_with_rows()
     if inputs.policy.match_by is MatchBy.RSID or "Y" in contigs:
         return True

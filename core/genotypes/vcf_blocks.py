@@ -16,6 +16,7 @@ from core.errors import GenotypeFileError
 from core.genotypes.block import SITE_SCHEMA, DosageBlock, Dosages
 from core.genotypes.calls import HalfCall
 from core.genotypes.vcf_kernels import (
+    DS_OUT_OF_RANGE,
     EIGHTH_TAB,
     FOURTH_TAB,
     HALF_CALL,
@@ -295,6 +296,11 @@ _CALL_PROBLEMS = {
         "DS",
         "{call!r} ({format}) has a DS that is no number.",
         "Write numbers or '.'.",
+    ),
+    DS_OUT_OF_RANGE: (
+        "DS",
+        "{call!r} ({format}) has a DS that is no dosage: it is outside 0 to 2.",
+        "Write expected copies of ALT, or read GT (genotype field GT).",
     ),
     WRONG_DS_COUNT: (
         "DS",

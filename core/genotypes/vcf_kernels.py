@@ -62,6 +62,7 @@ HALF_CALL = 5
 PLOIDY_TOO_HIGH = 6
 MALFORMED_DS = 7
 WRONG_DS_COUNT = 8
+DS_OUT_OF_RANGE = 9
 
 HALF_CALL_MISSING = 0
 HALF_CALL_HAPLOID = 1
@@ -69,6 +70,8 @@ HALF_CALL_REFERENCE = 2
 HALF_CALL_ERROR = 3
 
 MAX_PLOIDY = 254
+DS_TOLERANCE = 0.01
+"""How far a DS may lie outside 0..2 because someone rounded it."""
 MISSING = 255
 
 _TAB = 9
@@ -601,6 +604,8 @@ def _decode_imputed_call(
             value, is_number = parse_number(text, first, stop)
             if not is_number:
                 return MALFORMED_DS, copies
+            if not -DS_TOLERANCE <= value <= max(copies, 2) + DS_TOLERANCE:
+                return DS_OUT_OF_RANGE, copies
             dosage[row + r, sample] = np.float32(value)
         first = stop + 1
     return OK, copies

@@ -179,7 +179,8 @@ def _exclusions(
     names_ref = fits & _EFFECT_IS_REF[kind]
     twice = _duplicates(rows, row, variant, fits, policy.duplicate_target)
     # Several ALT rows of a record share one REF, which counts once as well
-    ref_twice = _duplicates(rows, row, block.record[variant], names_ref, policy.duplicate_target)
+    record = block.record[variant].astype(np.int64)
+    ref_twice = _duplicates(rows, row, record, names_ref, policy.duplicate_target)
     duplicate, same_alleles = twice[0] | ref_twice[0], twice[1] | ref_twice[1]
     multiallelic = block.column("n_alts").to_numpy()[variant] > 1
     rules: list[tuple[Reason, Bools]] = [
@@ -200,9 +201,7 @@ def _exclusions(
     return reason
 
 
-def _ambiguous(
-    block: DosageBlock, policy: ScoringPolicy, kind: Indices, variant: Indices
-) -> Bools:
+def _ambiguous(block: DosageBlock, policy: ScoringPolicy, kind: Indices, variant: Indices) -> Bools:
     """(M,) REF on the other strand reads as ALT; as any ALT of the record, where the row names REF
     alone."""
     if policy.ambiguous is Ambiguous.KEEP:

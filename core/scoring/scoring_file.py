@@ -10,8 +10,9 @@ Conventions: https://www.pgscatalog.org/downloads/#dl_ftp_scoring
   `weight_type` says. Columns OR and HR are information only.
 - A row that no additive, dominant or recessive sum can hold (haplotype, diplotype, interaction,
   HLA, CYP, APOE, alleles other than ACGT, weights per dosage) stays, marked `unsupported_complex`.
-- A position that is no whole number of 1 to 2147483647 leaves the row without coordinates; an effect
-  frequency outside 0..1 counts as not given: both are extras of a row that matching can do without.
+- A position that is no whole number of 1 to 2147483647 leaves the row without coordinates; an
+  effect frequency outside 0..1 counts as not given: both are extras of a row that matching can do
+  without.
 """
 
 import re

@@ -134,5 +134,5 @@ def from_partial(partial: pa.Table) -> ShardScores:
 
 
 def matches_of(partial: pa.Table) -> pa.Table:
-    """The MATCH_SCHEMA table of a partial; its other columns need not be loaded."""
-    return pa.ipc.open_stream(partial.column("matches")[0].as_buffer()).read_all()
+    """The MATCH_SCHEMA table of a partial; its other columns need not be loaded, nor stay so."""
+    return pa.ipc.open_stream(partial.column("matches")[0].as_py()).read_all()

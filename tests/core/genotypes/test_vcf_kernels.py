@@ -161,8 +161,9 @@ def decode_everything(content: bytes, n_samples: int, half_call: int) -> None:
     out = np.empty(int((ends - starts).sum()), np.uint8)
     kernels.gather(text, starts, ends, True, offsets, out)
     ploidy, is_diploid = np.empty((n_rows, n_samples), np.uint8), np.empty(n_rows, np.bool_)
-    for i in range(len(lines)):
+    for i in reversed(range(len(lines))):
         line, alts = lines[i : i + 1], n_alts[i : i + 1]
+        text = text[: line[0, kernels.LINE_END]]  # nothing behind the line is there to be loaded
         calls = np.empty((n_rows, n_samples), np.uint8)
         kernels.decode_gt(text, line, alts, half_call, 0, calls, ploidy, is_diploid)
         dosages = np.empty((n_rows, n_samples), np.float32)
@@ -192,6 +193,9 @@ def _random_lines(rng: random.Random, n_samples: int) -> bytes:
         "12/0",
         "0/1:0.5",
         "0:1e-5,.",
+        "1e",
+        "0:1e",
+        "-",
         ".:.",
         "",
     ]
