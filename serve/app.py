@@ -80,17 +80,18 @@ def serving(settings: Settings) -> Generator[None]:
     """Both applications on the Ray that this process is connected to; Serve ends with the block."""
     logging.getLogger("ray.serve").setLevel(logging.WARNING)
     prepare(settings)
-    # Paths carry user ids, so the access log stays off.
+    # Paths carry user ids, so the access log stays off, in the proxy and in each replica.
+    logs = LoggingConfig(enable_access_log=False, log_level="WARNING")
     serve.start(
         proxy_location="HeadOnly",
         http_options=HTTPOptions(host=settings.host, port=settings.port),
-        logging_config=LoggingConfig(enable_access_log=False, log_level="WARNING"),
+        logging_config=logs,
     )
     try:
         serve.run_many(
             [
-                serve.RunTarget(wire_api(settings), name="api", route_prefix="/"),
-                serve.RunTarget(wire_live(settings), name="live", route_prefix="/ws"),
+                serve.RunTarget(wire_api(settings), "api", "/", logging_config=logs),
+                serve.RunTarget(wire_live(settings), "live", "/ws", logging_config=logs),
             ]
         )
         yield

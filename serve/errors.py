@@ -5,8 +5,9 @@ nothing about the cause; the log has it, under the request id.
 """
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from http import HTTPStatus
+from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -82,7 +83,7 @@ def _core_error(request: Request, error: Exception) -> JSONResponse:
 def _invalid_request(request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, RequestValidationError)
     fields = [
-        InvalidField(pointer=_pointer(mistake["loc"]), detail=mistake["msg"], code=mistake["type"])
+        InvalidField(pointer=_pointer(mistake), detail=mistake["msg"], code=mistake["type"])
         for mistake in error.errors()
     ]
     problem = _problem(
@@ -94,9 +95,13 @@ def _invalid_request(request: Request, error: Exception) -> JSONResponse:
     return _response(problem.model_copy(update={"errors": fields}))
 
 
-def _pointer(location: Sequence[str | int]) -> str:
-    """("body", "accessions", 0) -> "/accessions/0"; escapes as RFC 6901 asks."""
-    parts = [str(part).replace("~", "~0").replace("/", "~1") for part in location[1:]]
+def _pointer(mistake: Mapping[str, Any]) -> str:
+    """The `loc` ("body", "accessions", 0) -> "/accessions/0"; escapes as RFC 6901 asks.
+
+    What is no JSON has no places; FastAPI counts its characters there.
+    """
+    location = [] if mistake["type"] == "json_invalid" else mistake["loc"][1:]
+    parts = [str(part).replace("~", "~0").replace("/", "~1") for part in location]
     return "".join(f"/{part}" for part in parts)
 
 

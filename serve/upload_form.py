@@ -8,13 +8,14 @@ import threading
 from collections.abc import AsyncIterable, Callable
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
-from types import TracebackType
-from typing import Protocol, Self
+from typing import Protocol, TypeVar
 
+from anyio import CancelScope
 from anyio.to_thread import run_sync
 from fastapi.exceptions import RequestValidationError
-from python_multipart.exceptions import MultipartParseError
+from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
+from starlette.requests import ClientDisconnect
 
 from core.errors import UnsupportedFormatError, UploadTooLargeError, UserError, Where
 from core.file_kind import HEAD_BYTES, accept_genotypes
@@ -31,6 +32,8 @@ class UploadWriter(Protocol):
 
     def write(self, chunk: bytes, /) -> object: ...
 
+
+Kept = TypeVar("Kept")
 
 OpenUpload = Callable[[str], AbstractContextManager[UploadWriter]]
 """Opens the destination of an upload, given the suffix of its storage key."""
@@ -51,14 +54,18 @@ async def receive_upload(
     content_length: int | None,
     max_bytes: int,
     open_upload: OpenUpload,
-) -> ReceivedForm:
+    keep: Callable[[ReceivedForm], Kept],
+) -> Kept:
     """Read the form to its end; an error, or a client that leaves, leaves nothing in the store.
 
+    `keep` runs in the step that publishes the file, which no leaving client can cut in two: where
+    it raises, removing the file is its own affair.
     Raises UploadTooLargeError, UnsupportedFormatError, RequestValidationError for missing fields.
     """
     if content_length is not None and content_length > max_bytes + _ENVELOPE_BYTES:
         raise _too_large(max_bytes)
-    with UploadForm(_boundary(content_type), max_bytes=max_bytes, open_upload=open_upload) as form:
+    form = UploadForm(_boundary(content_type), max_bytes=max_bytes, open_upload=open_upload)
+    try:
         pending = bytearray()
         async for chunk in body:
             pending += chunk
@@ -66,7 +73,11 @@ async def receive_upload(
                 await run_sync(form.feed, bytes(pending))
                 pending.clear()
         await run_sync(form.feed, bytes(pending))
-        return await run_sync(form.finish)
+        return await run_sync(form.finish, keep)
+    except BaseException as error:
+        with CancelScope(shield=True):
+            await run_sync(form.abandon, error)
+        raise
 
 
 def _boundary(content_type: str) -> bytes:
@@ -80,8 +91,8 @@ def _boundary(content_type: str) -> bytes:
     return boundary
 
 
-class UploadForm(AbstractContextManager["UploadForm"]):
-    """One form, pushed in by `feed` from worker threads and ended by `finish`."""
+class UploadForm:
+    """One form, pushed in by `feed` from worker threads; `finish` or `abandon` ends it."""
 
     def __init__(self, boundary: bytes, *, max_bytes: int, open_upload: OpenUpload) -> None:
         self._max_bytes = max_bytes
@@ -98,7 +109,8 @@ class UploadForm(AbstractContextManager["UploadForm"]):
         self._header_value = bytearray()
         self._n_parts = 0
         self._ended = False
-        # A cancelled request must not close the destination under a thread that still writes.
+        self._abandoned = False
+        # The thread of a cancelled request works on while `abandon` comes from another.
         self._lock = threading.Lock()
         self._parser = self._new_parser(boundary)
 
@@ -117,30 +129,32 @@ class UploadForm(AbstractContextManager["UploadForm"]):
                     "on_end": self._end,
                 },
             )
-        except MultipartParseError as error:
+        except FormParserError as error:
             raise _malformed() from error
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        with self._lock:
-            self._destination.__exit__(kind, error, traceback)
 
     def feed(self, chunk: bytes) -> None:
         with self._lock:
             try:
                 self._parser.write(chunk)
-            except MultipartParseError as error:
+            except FormParserError as error:
                 raise _malformed() from error
 
-    def finish(self) -> ReceivedForm:
-        """The whole form; only now is the destination kept."""
+    def finish(self, keep: Callable[[ReceivedForm], Kept]) -> Kept:
+        """Publishes the file and hands the whole form to `keep`: both, or neither."""
+        with self._lock:
+            if self._abandoned:
+                raise ClientDisconnect
+            received = self._received()
+            self._destination.close()
+            return keep(received)
+
+    def abandon(self, error: BaseException) -> None:
+        """Nothing stays of the file, unless `finish` came first."""
+        with self._lock:
+            self._abandoned = True
+            self._destination.__exit__(type(error), error, error.__traceback__)
+
+    def _received(self) -> ReceivedForm:
         if not self._ended:
             raise UserError(
                 "the upload ends before its last boundary.", fix="Send the whole file again."
@@ -152,8 +166,6 @@ class UploadForm(AbstractContextManager["UploadForm"]):
         if missing:
             raise RequestValidationError([_missing(name) for name in missing])
         assert self._filename is not None
-        with self._lock:
-            self._destination.close()
         return ReceivedForm(fields=fields, filename=self._filename)
 
     # The parser's callbacks, in the order in which a part makes them.
@@ -178,15 +190,22 @@ class UploadForm(AbstractContextManager["UploadForm"]):
     def _end_headers(self) -> None:
         _, options = parse_options_header(self._headers.get("content-disposition", b""))
         self._part_name = options.get(b"name", b"").decode("utf-8", "replace")
-        if self._part_name != "file":
-            self._fields[self._part_name] = bytearray()
-        elif self._filename is not None:
-            raise UserError("the form has two files.", fix="Send one file per upload.")
-        else:
+        if self._part_name in self._fields or (self._is_file and self._filename is not None):
+            raise UserError(
+                f"the form has two parts named {self._part_name[:64]!r}.",
+                fix="Send one user_id and one file per upload.",
+            )
+        if self._is_file:
             self._filename = _file_name(options.get(b"filename", b""))
+        else:
+            self._fields[self._part_name] = bytearray()
+
+    @property
+    def _is_file(self) -> bool:
+        return self._part_name == "file"
 
     def _part_data(self, data: bytes, start: int, end: int) -> None:
-        if self._part_name == "file":
+        if self._is_file:
             self._file_data(data[start:end])
             return
         field = self._fields[self._part_name]
@@ -216,7 +235,7 @@ class UploadForm(AbstractContextManager["UploadForm"]):
         self._head.clear()
 
     def _end_part(self) -> None:
-        if self._part_name == "file" and self._writer is None:
+        if self._is_file and self._writer is None:
             self._open()
 
     def _end(self) -> None:

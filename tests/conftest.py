@@ -7,9 +7,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from serve.stack import free_port
 from tests.builders.live_service import LiveService, running_service
+
+# Examples that read files, or compile a kernel the first time, have no fixed time to keep
+settings.register_profile("curagenie", deadline=None)
+settings.load_profile("curagenie")
 
 # Ray settles its authentication when it is imported, which any test module may do first
 os.environ["RAY_AUTH_MODE"] = "token"

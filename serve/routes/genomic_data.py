@@ -2,11 +2,11 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from http import HTTPStatus
 from typing import Any
 from uuid import uuid4
 
-from anyio.to_thread import run_sync
 from fastapi import APIRouter, Request, Response
 from fastapi.exceptions import RequestValidationError
 from pydantic import TypeAdapter, ValidationError
@@ -68,14 +68,14 @@ async def upload_genomic_data(
     record itself, says how it ended. FASTQ is refused with 415 for now.
     """
     upload = _Upload(services.objects)
-    form = await receive_upload(
+    record = await receive_upload(
         request.stream(),
         content_type=request.headers.get("content-type", ""),
         content_length=_content_length(request),
         max_bytes=services.max_upload_bytes,
         open_upload=upload.open,
+        keep=partial(_register, services, upload),
     )
-    record = await run_sync(_register, services, upload, form)
     response.headers["Location"] = f"/api/genomic-data/{record.id}"
     return GenomicDataOut.of(record)
 

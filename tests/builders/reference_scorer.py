@@ -49,7 +49,7 @@ def match_kinds(row: Row, ref: str, alt: str) -> list[str]:
     """Every row of the match table that fits, best first."""
     effect, other, kinds = row.effect_allele, row.other_allele, []
     readings: list[tuple[str, str | None, str | None]] = [("", effect, other)]
-    if is_substitution(row):
+    if is_substitution(row) and len(ref) == len(alt):
         readings.append(("_flip", other_strand(effect), other and other_strand(other)))
     for suffix, e, o in readings:
         if other is not None:
@@ -93,35 +93,45 @@ def is_split(outcome: Outcome, own: Record, records: Sequence[Record]) -> bool:
     return effect_is_ref(outcome) and len(same_site) > 1 and len(alts) > 1
 
 
+def targets_of(outcome: Outcome) -> list[tuple[int, int | str]]:
+    """The record's ALT that a row was matched at; its REF, too, where that is what is counted."""
+    if outcome.record is None:
+        return []
+    ref: list[int | str] = ["ref"] if effect_is_ref(outcome) else []
+    return [(id(outcome.record), allele) for allele in [outcome.allele, *ref]]
+
+
 def exclude(
     rows: Sequence[Row], outcomes: list[Outcome], records: Sequence[Record], policy: ScoringPolicy
 ) -> None:
     """Set the first reason that applies, in the contract's order."""
-    targets: dict[tuple[int, int], list[int]] = {}
+    targets: dict[tuple[int, int | str], list[int]] = {}
     for number, outcome in enumerate(outcomes):
-        if outcome.record is not None:
-            targets.setdefault((id(outcome.record), outcome.allele), []).append(number)
+        for target in targets_of(outcome):
+            targets.setdefault(target, []).append(number)
     for number, outcome in enumerate(outcomes):
         if outcome.record is None:
             continue
-        sharing = targets[id(outcome.record), outcome.allele]
-        leaves = len(sharing) > 1 and not (
-            policy.duplicate_target == "keep_first" and sharing[0] == number
-        )
-        alleles = [(rows[n].effect_allele, rows[n].other_allele) for n in sharing]
-        at = sharing.index(number)
-        neighbours = [alleles[n] for n in (at - 1, at + 1) if 0 <= n < len(alleles)]
+        leaves = same = False
+        for sharing in (targets[target] for target in targets_of(outcome)):
+            first_stays = policy.duplicate_target == "keep_first" and sharing[0] == number
+            leaves |= len(sharing) > 1 and not first_stays
+            alleles = [(rows[n].effect_allele, rows[n].other_allele) for n in sharing]
+            at = sharing.index(number)
+            neighbours = [alleles[n] for n in (at - 1, at + 1) if 0 <= n < len(alleles)]
+            same |= alleles[at] in neighbours
         alts = outcome.record.alt.split(",")
         ref, alt = outcome.record.ref, alts[outcome.allele - 1]
+        readings = alts if str(outcome.match_type).startswith("no_oa_ref") else [alt]
         reasons = [
-            ("ambiguous", policy.ambiguous == "drop" and other_strand(ref) == alt),
+            ("ambiguous", policy.ambiguous == "drop" and other_strand(ref) in readings),
             ("multiallelic", policy.multiallelic == "drop" and len(alts) > 1),
             ("split_multiallelic", is_split(outcome, outcome.record, records)),
             (
                 "strand_flip_ignored",
                 policy.strand_flip == "ignore" and str(outcome.match_type).endswith("_flip"),
             ),
-            ("duplicate_score_row", leaves and alleles[at] in neighbours),
+            ("duplicate_score_row", leaves and same),
             ("duplicate_target", leaves),
         ]
         outcome.reason = next((reason for reason, applies in reasons if applies), None)
@@ -136,6 +146,27 @@ def read_call(text: str, allele: int | None) -> tuple[float | None, int]:
         return None, len(alleles)
     wanted = "0" if allele is None else str(allele)
     return float(alleles.count(wanted)), len(alleles)
+
+
+def males_of(records: Sequence[Record]) -> list[bool]:
+    """By the calls on X that are written haploid; a lone "." says nothing."""
+    calls = [
+        [len(call.replace("|", "/").split("/")) for call in person if call != "."]
+        for person in zip(
+            *(record.calls for record in records if record.contig == "X"), strict=True
+        )
+    ]
+    return [written.count(1) > written.count(2) for written in calls]
+
+
+def placed(
+    dosage: float | None, ploidy: int, on_x_of_male: bool, policy: ScoringPolicy
+) -> tuple[float | None, int]:
+    """The call with the ploidy that counts."""
+    if policy.ploidy == "observed" and (dosage is not None or ploidy == 2):
+        return dosage, ploidy
+    copies = 1 if on_x_of_male else 2
+    return None if dosage is None else dosage * copies / ploidy, copies
 
 
 def effect(dosage: float, ploidy: int, kind: str) -> float:
@@ -167,7 +198,8 @@ def score_people(
         if outcome.status == "matched":
             kind = str(row.more.get("effect_type", "additive"))
             weight = float(str(row.effect_weight))
-            add_row(people, outcome, record, weight, kind, policy, id(record) not in seen)
+            on_x = [record.contig == "X" and is_male for is_male in males_of(records)]
+            add_row(people, outcome, record, weight, kind, policy, on_x, id(record) not in seen)
             seen.add(id(record))
     return outcomes, people
 
@@ -179,10 +211,14 @@ def add_row(
     weight: float,
     kind: str,
     policy: ScoringPolicy,
+    on_x_of_male: Sequence[bool],
     first: bool,
 ) -> None:
     named = None if effect_is_ref(outcome) else outcome.allele
-    calls = [read_call(text, named) for text in record.calls]
+    calls = [
+        placed(*read_call(text, named), male, policy)
+        for text, male in zip(record.calls, on_x_of_male, strict=True)
+    ]
     observed = [(dosage, ploidy) for dosage, ploidy in calls if dosage is not None]
     alleles = sum(ploidy for _, ploidy in observed)
     frequency = sum(dosage for dosage, _ in observed) / alleles if alleles else None

@@ -1,5 +1,7 @@
 """Running shards: where, and what an error becomes."""
 
+import weakref
+
 import pyarrow as pa
 import pytest
 
@@ -13,6 +15,14 @@ from tests.builders.vcf import Record, vcf_text, write_vcf
 def cohort(tmp_path):
     records = [Record("1", position, ["0/1", "1/1"]) for position in range(1, 200)]
     return open_cohort([write_vcf(tmp_path / "cohort.vcf", vcf_text(records))])
+
+
+def test_threads_let_a_result_go_once_it_is_taken(cohort):
+    held: list[weakref.ref[pa.Table]] = []
+    for _, table in run_shards(plan_shards(cohort, 100), index_of, Executor.INLINE):
+        held.append(weakref.ref(table))
+        del table
+        assert sum(result() is not None for result in held) <= 1
 
 
 def index_of(shard: Shard) -> pa.Table:

@@ -10,6 +10,7 @@ from core.errors import CohortError, GenomeBuildError, GenotypeFileError, Scorin
 from core.genome_build import GenomeBuild
 from core.scoring.policy import Compat
 from core.storage.byte_ranges import S3Access
+from jobs.output_folder import held
 from jobs.run_shards import Executor
 from jobs.score_cohort import main, score_cohort
 from jobs.scoring_inputs import CohortScoring
@@ -212,6 +213,46 @@ def test_without_any_match_there_is_no_number(tmp_path):
     assert set(results.column("status")) == {"no_variants_matched"}
 
 
+def test_a_lone_dot_on_an_autosome_is_a_missing_diploid_call(tmp_path):
+    genotypes = cohort(tmp_path, [Record("1", 100, ["0/0", "0/1", "1/1", "."])])
+    row = Row("1", 100, "G", "A", 0.5, more={"allelefrequency_effect": 0.2})
+    results = run_scoring(genotypes, score(tmp_path, [row]), tmp_path / "out")
+    assert results.column("score_sum")[3] == pytest.approx(2 * 0.2 * 0.5)
+    assert results.column("denominator") == [2, 2, 2, 2]
+
+
+def test_a_lone_dot_on_x_is_one_call_of_a_man_and_two_of_a_woman(tmp_path):
+    """S1 and S3 are written haploid elsewhere on X."""
+    records = [
+        Record("X", 50_000_000, ["0", "0/1", ".", "."]),
+        Record("X", 60_000_000, ["1", "0/0", "0", "0/1"]),
+    ]
+    row = Row("X", 50_000_000, "G", "A", 1.0, more={"allelefrequency_effect": 0.2})
+    results = run_scoring(cohort(tmp_path, records), score(tmp_path, [row]), tmp_path / "out")
+    assert results.column("score_sum") == pytest.approx([0.0, 1.0, 0.2, 0.4])
+    assert results.column("denominator") == [1, 2, 1, 2]
+
+
+@pytest.mark.parametrize(("compat", "denominators"), [("default", [2, 1]), ("plink2", [1, 1])])
+def test_mt_written_diploid_counts_as_written_or_as_plink2_has_it(compat, denominators, tmp_path):
+    text = vcf_text([Record("MT", 100, ["1/1", "1"])], meta=[GT])
+    genotypes = write_vcf(tmp_path / "mt.vcf", text)
+    file = score(tmp_path, [Row("MT", 100, "G", "A", 1.0)])
+    results = run_scoring(genotypes, file, tmp_path / "out", compat=Compat(compat))
+    assert results.column("score_sum") == denominators
+    assert results.column("denominator") == denominators
+
+
+def test_a_position_that_no_genome_has_is_not_taken_for_another_contigs(tmp_path):
+    """A key holds contig and position: 2**32 + 100 on the first contig must not be 100 on the
+    second."""
+    genotypes = cohort(tmp_path, [Record("1", 100, CALLS), Record("X", 100, CALLS)])
+    rows = [Row("1", 2**32 + 100, "G", "A", 1.0), Row("X", 7, "G", "A", 1.0)]
+    results = run_scoring(genotypes, score(tmp_path, rows), tmp_path / "out")
+    reasons = [row["reason"] for row in results.matches.to_pylist()]
+    assert reasons == ["bad_coordinates", "absent_locus"]
+
+
 SEX_CHROMOSOMES = [
     Record("X", 50_000_000, ["0", "0/1", "1", "0/0"]),
     Record("X", 60_000_000, ["1", "0/0", "0", "0/1"]),
@@ -332,6 +373,27 @@ def test_a_truncated_file_exits_2_and_names_the_file(tmp_path, capsys):
     file = score(tmp_path, [Row("1", 100, "G", "A", 0.5)])
     assert main(arguments(genotypes, file, tmp_path / "out")) == 2
     assert "cut.vcf.gz" in capsys.readouterr().err
+
+
+def test_a_folder_that_another_run_writes_into_is_refused(one_variant, tmp_path, capsys):
+    with held(tmp_path / "out"):
+        assert main(arguments(*one_variant, tmp_path / "out")) == 2
+    assert "another run" in capsys.readouterr().err
+    assert not list((tmp_path / "out").iterdir())
+
+
+def test_an_output_that_cannot_be_a_folder_exits_1_on_one_line(one_variant, tmp_path, capsys):
+    (tmp_path / "out").write_text("a file")
+    assert main(arguments(*one_variant, tmp_path / "out")) == 1
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_new_results_replace_those_in_the_folder(one_variant, tmp_path):
+    run_scoring(*one_variant, tmp_path / "out")
+    again = run_scoring(*one_variant, tmp_path / "out", policy={"missing": "zero"})
+    assert again.column("denominator") == [2, 2, 2, 2]
+    names = {path.name for path in (tmp_path / "out").iterdir()}
+    assert names == {"scores.parquet", "matches.parquet", "summary.json"}
 
 
 @pytest.mark.ray

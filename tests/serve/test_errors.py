@@ -119,6 +119,13 @@ def test_a_bad_body_points_at_each_mistake(client: TestClient) -> None:
     ]
 
 
+def test_a_body_that_is_no_json_is_wrong_as_a_whole(client: TestClient) -> None:
+    answer = client.post(
+        "/api/prs/calculate", content=b"{", headers={"Content-Type": "application/json"}
+    )
+    assert [mistake["pointer"] for mistake in answer.json()["errors"]] == [""]
+
+
 def test_what_is_sent_is_not_repeated_in_a_problem(client: TestClient) -> None:
     answer = client.post("/api/prs/calculate", json={"genomic_data_id": "NA12878-secret"})
     assert "NA12878" not in answer.text

@@ -2,6 +2,7 @@
 
 import asyncio
 import gzip
+import threading
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 
@@ -73,6 +74,7 @@ def receive(
             content_length=content_length,
             max_bytes=max_bytes,
             open_upload=shelf.open,
+            keep=lambda received: received,
         )
     )
 
@@ -133,6 +135,7 @@ def test_missing_fields_are_all_named() -> None:
     [
         (form(part("user_id", b"u"), part("file", VCF * 60, "a.vcf")), UploadTooLargeError),
         (form(part("file", VCF, "a.vcf"), part("file", VCF, "b.vcf")), UserError),
+        (form(*[part("user_id", b"u")] * 2, part("file", VCF, "a.vcf")), UserError),
         (form(part("user_id", b"u" * 5000), part("file", VCF, "a.vcf")), UserError),
         (form(*[part(f"f{i}", b"") for i in range(20)]), UserError),
         (form(part("user_id", b"\xff"), part("file", VCF, "a.vcf")), UserError),
@@ -144,6 +147,7 @@ def test_missing_fields_are_all_named() -> None:
     ids=[
         "too large",
         "two files",
+        "two users",
         "long field",
         "many parts",
         "not UTF-8",
@@ -173,6 +177,55 @@ def test_a_body_that_is_no_form_is_refused(kind: str) -> None:
         receive(b"{}", Shelf(), content_type=kind)
 
 
+def test_a_boundary_longer_than_any_client_makes_is_refused() -> None:
+    with pytest.raises(UserError, match="malformed"):
+        receive(b"", Shelf(), content_type=f"multipart/form-data; boundary={'b' * 300}")
+
+
+@pytest.mark.parametrize("leaves_in", ["open", "close", "keep"])
+def test_a_client_that_leaves_at_the_very_end_leaves_the_file_and_its_record_or_neither(
+    leaves_in: str,
+) -> None:
+    shelf, records = Shelf(), []
+    reached, go_on = threading.Event(), threading.Event()
+
+    def pause(place: str) -> None:
+        if place == leaves_in:
+            reached.set()
+            assert go_on.wait(10)
+
+    @contextmanager
+    def open_slowly(suffix: str) -> Iterator[Shelf.Writer]:
+        with shelf.open(suffix) as writer:
+            pause("open")
+            yield writer
+            pause("close")
+
+    def keep(received: ReceivedForm) -> None:
+        pause("keep")
+        records.append(received.filename)
+
+    async def upload() -> None:
+        task = asyncio.create_task(
+            receive_upload(
+                in_chunks(form(part("user_id", b"u"), part("file", VCF, "a.vcf")), []),
+                content_type=CONTENT_TYPE,
+                content_length=None,
+                max_bytes=10**6,
+                open_upload=open_slowly,
+                keep=keep,
+            )
+        )
+        await asyncio.to_thread(reached.wait, 10)
+        task.cancel()
+        asyncio.get_running_loop().call_later(0.05, go_on.set)
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    asyncio.run(upload())
+    assert len(shelf.kept) == len(records) == (leaves_in != "open")
+
+
 def test_a_client_that_leaves_leaves_nothing() -> None:
     shelf = Shelf()
 
@@ -187,6 +240,7 @@ def test_a_client_that_leaves_leaves_nothing() -> None:
             content_length=None,
             max_bytes=10**6,
             open_upload=shelf.open,
+            keep=lambda received: received,
         )
 
     with pytest.raises(ConnectionResetError):

@@ -20,6 +20,15 @@ def test_haploid_on_x_is_male_and_diploid_female():
     assert infer_sex(counts).tolist() == [MALE, FEMALE]
 
 
+def test_a_lone_dot_says_nothing_but_a_missing_diploid_call_does():
+    sites = [("X", NON_PAR + i, "A", "G") for i in range(3)]
+    calls = [[1, 0, 255], [255, 255, 255], [255, 255, 255]]
+    block = block_of(sites, calls, ploidy=[[1, 2, 2], [1, 1, 1], [2, 1, 1]])
+    counts = count_x_ploidy([block], 3, None)
+    assert counts.tolist() == [[1, 0, 0], [1, 1, 1]]
+    assert infer_sex(counts).tolist() == [UNKNOWN, FEMALE, FEMALE]
+
+
 def test_the_pseudo_autosomal_region_says_nothing():
     counts = count_x_ploidy([x_block([PAR1], [[1, 2]])], 2, GenomeBuild.GRCH38)
     assert counts.tolist() == [[0, 0], [0, 0]]

@@ -26,6 +26,7 @@ POLICY = st.fixed_dictionaries(
         "strand_flip": st.sampled_from(["allow", "ignore"]),
         "multiallelic": st.sampled_from(["every_alt", "drop"]),
         "duplicate_target": st.sampled_from(["drop_all", "keep_first"]),
+        "ploidy": st.sampled_from(["observed", "by_contig"]),
         "x_male": st.sampled_from(["observed", "doubled"]),
         "imputed_nonadditive": st.sampled_from(["hardy_weinberg", "frequency"]),
     }
@@ -47,7 +48,7 @@ def records(draw: st.DrawFn) -> list[Record]:
 def record(draw: st.DrawFn, contig: str, position: int, alleles: list[str]) -> Record:
     allele = st.sampled_from([".", *2 * [*map(str, range(len(alleles)))]])
     diploid = st.tuples(allele, allele).map("/".join)
-    call = st.one_of(diploid, allele) if contig == "X" else diploid
+    call = st.one_of(diploid, allele) if contig == "X" else st.one_of(diploid, st.just("."))
     calls = draw(st.lists(call, min_size=N_SAMPLES, max_size=N_SAMPLES))
     return Record(contig, position, calls, ref=alleles[0], alt=",".join(alleles[1:]))
 

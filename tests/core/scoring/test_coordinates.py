@@ -17,9 +17,11 @@ def test_a_column_without_any_contig_stays_so() -> None:
     assert canonical_contigs(pa.nulls(2, pa.string())).to_pylist() == [None, None]
 
 
-def test_only_whole_numbers_from_one_on_are_positions() -> None:
-    words = ["1", "0012", "9999999999", "7.00", "0", "-1", "1.5", "x", "12345678901", None]
-    assert parse_positions(pa.array(words)).to_pylist() == [1, 12, 9999999999, 7] + [None] * 6
+def test_only_whole_numbers_that_a_vcf_can_hold_are_positions() -> None:
+    words = ["1", "0012", "2147483647", "7.00"]
+    none = ["0", "-1", "1.5", "x", "2147483648", "9999999999", "12345678901", None]
+    positions = parse_positions(pa.array(words + none)).to_pylist()
+    assert positions == [1, 12, 2147483647, 7] + [None] * len(none)
 
 
 @pytest.mark.parametrize(
@@ -30,6 +32,8 @@ def test_only_whole_numbers_from_one_on_are_positions() -> None:
         ("22-10-A-GT", ("22", "10", "A", "GT")),
         ("MT_10_A_C_b37", ("MT", "10", "A", "C")),
         ("1:10:A:C,G", ("1", "10", "A", "C,G")),
+        ("1:10:A:C,*", ("1", "10", "A", "C,*")),
+        ("1:10:A:.", ("1", "10", "A", ".")),
         ("rs10", (None, None, None, None)),
         ("1:10:A", (None, None, None, None)),
         ("HLA_10", (None, None, None, None)),

@@ -88,6 +88,13 @@ class TestLookup:
         )
         assert ask(panel, ("1", 5, "rs6", "A", "C")) == [0.1]
 
+    def test_a_record_without_alt_has_none_of_it(self, tmp_path: Path) -> None:
+        """So says plink2, and a missing call there is REF twice."""
+        path = tmp_path / "panel.afreq"
+        path.write_text("#CHROM\tID\tREF\tALT\tALT_FREQS\tOBS_CT\n1\trs1\tA\t.\t0\t120\n")
+        found = ask(read_frequencies(path), ("1", 10, "rs1", "A", "."), ("1", 10, "rs1", "A", "G"))
+        assert found.tolist() == [0.0, pytest.approx(np.nan, nan_ok=True)]
+
     def test_unknown_is_nan(self, panel: Frequencies) -> None:
         asked: list[Alt] = [
             ("2", 9, "rs3", "T", "C"),

@@ -84,6 +84,23 @@ def test_an_indel_is_never_flipped_by_default_and_basewise_as_pgscatalog_match_d
     assert fates(tmp_path, rows, against, policy(Compat.PGSC_CALC_V2)) == [("refalt_flip", None)]
 
 
+def test_without_an_other_allele_the_record_tells_an_indel(tmp_path):
+    rows = [Row("1", 100, "T", None, 0.5)]
+    insertion = block(("1", 100, "A", "AG"))
+    assert fates(tmp_path, rows, insertion, policy()) == [(None, "allele_mismatch")]
+    basewise = fates(tmp_path, rows, insertion, policy(strand_flip="basewise"))
+    assert basewise == [("no_oa_ref_flip", None)]
+
+
+@pytest.mark.parametrize("alts", ["T,G", "G,T"])
+def test_ref_alone_is_ambiguous_where_any_alt_is_its_complement(alts, tmp_path):
+    rows = [Row("1", 100, "A", None, 0.5)]
+    found = fates(tmp_path, rows, block(("1", 100, "A", alts)), policy())
+    assert found == [("no_oa_ref", "ambiguous")]
+    known = fates(tmp_path, [Row("1", 100, "A", "G", 0.5)], block(("1", 100, "A", alts)), policy())
+    assert known == [("refalt", None)]
+
+
 def test_a_substitution_of_several_bases_flips_by_reverse_complement(tmp_path):
     rows = [Row("1", 100, "GT", "GG", 0.5)]
     assert fates(tmp_path, rows, block(("1", 100, "CC", "AC")), policy()) == [("altref_flip", None)]
@@ -121,6 +138,14 @@ def test_rows_that_share_a_target_all_leave_or_the_first_stays(tmp_path):
     ] * 2
     kept = fates(tmp_path, rows, against, policy(duplicate_target="keep_first"))
     assert [reason for _, reason in kept] == [None, "duplicate_target"]
+
+
+def test_ref_of_a_multiallelic_record_counts_once_whichever_alt_it_stands_against(tmp_path):
+    rows = [Row("1", 100, "A", "C", 0.5), Row("1", 100, "A", "G", 0.25)]
+    against = block(("1", 100, "A", "C,G"))
+    assert fates(tmp_path, rows, against, policy()) == [("refalt", "duplicate_target")] * 2
+    kept = fates(tmp_path, rows, against, policy(duplicate_target="keep_first"))
+    assert kept == [("refalt", None), ("refalt", "duplicate_target")]
 
 
 def test_the_same_row_twice_is_said_to_be_that(tmp_path):

@@ -148,6 +148,13 @@ class TestKindsOfFile:
         assert column(file, "rsid")[4] == "rs5"
         assert column(file, "effect_weight") == [1, 2, 3, 4, 5, 6]
 
+    @pytest.mark.parametrize("alts", ["C,G", ".", "*"])
+    def test_an_id_without_one_alt_names_no_other_allele(self, path: Path, alts: str) -> None:
+        write_bytes(path, f"ID\tA1\tW\n1:100:A:{alts}\tA\t0.5\n".encode())
+        (row,) = read_scoring_file(path).rows.to_pylist()
+        assert (row["contig"], row["position"], row["other_allele"]) == ("1", 100, None)
+        assert row["problem"] is None
+
     def test_a_plink_column_line_may_begin_with_a_hash(self, path: Path) -> None:
         write_bytes(path, b"##made by us\n#ID\tA1\tw\n1:10:A:G\tG\t0.5\n")
         assert places(read_scoring_file(path)) == [("1", 10)]

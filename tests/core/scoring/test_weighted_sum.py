@@ -41,6 +41,36 @@ def test_plink2_imputes_dominant_and_recessive_calls_with_the_frequency_itself()
     assert kernels.expected_dosage(0.3, 2.0, kernels.ADDITIVE, False) == 0.6
 
 
+UNKNOWN, MALE, FEMALE = 0, 1, 2
+
+
+@pytest.mark.parametrize(
+    ("place", "sex", "observed", "missing_dot", "by_contig"),
+    [
+        # (dosage, ploidy) of 1/1 as written; ploidy of "."; 1/1 and a haploid 1 by contig
+        (kernels.DIPLOID, UNKNOWN, (2, 2), 2, [(2, 2), (2, 2)]),
+        (kernels.X_NON_PAR, MALE, (2, 2), 1, [(1, 1), (1, 1)]),
+        (kernels.X_NON_PAR, FEMALE, (2, 2), 2, [(2, 2), (2, 2)]),
+        (kernels.X_NON_PAR, UNKNOWN, (2, 2), 2, [(2, 2), (2, 2)]),
+        (kernels.Y, MALE, (2, 2), 1, [(1, 1), (1, 1)]),
+        (kernels.Y, FEMALE, (0, 0), 0, [(0, 0), (0, 0)]),
+        (kernels.MT, FEMALE, (2, 2), 1, [(1, 1), (1, 1)]),
+    ],
+)
+def test_the_ploidy_of_a_call_is_as_written_or_that_of_its_place(
+    place, sex, observed, missing_dot, by_contig
+):
+    assert kernels.as_placed(2.0, 2.0, place, sex, False) == observed
+    assert kernels.as_placed(np.nan, 1.0, place, sex, False)[1] == missing_dot
+    for (dosage, ploidy), expected in zip([(2.0, 2.0), (1.0, 1.0)], by_contig, strict=True):
+        assert kernels.as_placed(dosage, ploidy, place, sex, True) == expected
+
+
+def test_a_missing_call_of_two_alleles_keeps_them_unless_the_contig_decides():
+    assert kernels.as_placed(np.nan, 2.0, kernels.MT, UNKNOWN, False)[1] == 2
+    assert kernels.as_placed(np.nan, 2.0, kernels.MT, UNKNOWN, True)[1] == 1
+
+
 def test_calls_are_counted_by_dosage():
     dosage = np.array([[0, 1, 2, 255, 2]], np.uint8)
     counts = np.empty((1, 4), np.int64)
