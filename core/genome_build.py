@@ -156,11 +156,6 @@ def build_from_contig_lengths(lengths: Mapping[str, int]) -> GenomeBuild | None:
     return next(iter(seen), None)
 
 
-def is_par(position: int, build: GenomeBuild) -> bool:
-    """Whether a 1-based position of X lies in PAR1 or PAR2."""
-    return any(first <= position <= last for first, last in _PAR_ON_X[build])
-
-
 def par_intervals(build: GenomeBuild) -> tuple[tuple[int, int], ...]:
     """PAR1 and PAR2 on X as 1-based inclusive (first, last)."""
     return _PAR_ON_X[build]

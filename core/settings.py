@@ -84,7 +84,6 @@ class Settings(BaseSettings):
     api_replicas: int = Field(1, ge=1, validation_alias=_ours("API_REPLICAS"))
     live_replicas: int = Field(1, ge=1, validation_alias=_ours("LIVE_REPLICAS"))
     num_cpus: int | None = Field(None, ge=1, validation_alias=_ours("NUM_CPUS"))
-    ray_address: str | None = Field(None, validation_alias="RAY_ADDRESS")
 
     scoring_files_dir: Path = Field(
         default_factory=_default_scoring_files_dir, validation_alias=_ours("SCORING_FILES_DIR")

@@ -64,8 +64,8 @@ class JobBody:
     """What a kind of job does.
 
     `run` does the work and returns what to write in the completing transaction; `fail` writes the
-    end of a job that will not be tried again; `clean_up` removes stored objects after an attempt
-    that left the job in the given state, and may run more than once.
+    end of a job that will not be tried again; `clean_up` removes stored objects that nobody needs
+    after an attempt that left the job in the given state, and may run more than once.
     """
 
     run: Callable[[Job, JobContext], Callable[[UnitOfWork], None]]
@@ -105,6 +105,7 @@ def _run(job: Job, environment: JobEnvironment, body: JobBody, database: Databas
         write_results(tx)
         tx.jobs.advance(job, JobState.COMPLETE)
     publish_events(tx.recorded)
+    clean_up(job, JobState.COMPLETE, body, database, environment)
 
 
 def end_attempt(
@@ -152,9 +153,11 @@ def classified(error: BaseException, job: Job) -> BaseException:
     """The error that counts: Ray's wrapper taken off, the machine's failures named as such."""
     while isinstance(error, RayTaskError) and error.cause is not None:
         error = error.cause
+    if isinstance(error, UserError):
+        logger.info("attempt %d of job %d: %s", job.attempt, job.id, error)
+        return error
     if isinstance(error, CuraGenieError):
-        log = logger.info if isinstance(error, UserError) else logger.warning
-        log("attempt %d of job %d: %s", job.attempt, job.id, error)
+        logger.warning("attempt %d of job %d", job.attempt, job.id, exc_info=error)
         return error
     logger.error("attempt %d of job %d", job.attempt, job.id, exc_info=error)
     if isinstance(error, (RayError, OSError, MemoryError)):
@@ -183,7 +186,7 @@ def clean_up(
     database: Database,
     environment: JobEnvironment,
 ) -> None:
-    """Removes an attempt's stored objects; the job's end is already written and stands."""
+    """Removes stored objects that nobody needs; the attempt's end is already written and stands."""
     try:
         body.clean_up(job, state, database, open_objects(environment.objects))
     except CuraGenieError:

@@ -16,7 +16,6 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from core.errors import ConflictError
-from core.genome_build import GenomeBuild
 from core.job import Job, JobState, Problem
 from core.records.records import GenomicData, RecordStatus, ScoreResult
 from core.records.repositories import UnitOfWork
@@ -83,8 +82,13 @@ def fail(tx: UnitOfWork, job: Job, problem: Problem) -> None:
 
 
 def clean_up(job: Job, state: JobState, database: Database, objects: ObjectStore) -> None:  # noqa: ARG001 - JobBody's shape
-    """Results of an attempt that did not complete belong to nobody."""
-    delete_folder(objects, _prefix(job))
+    """Removes results that no row points to: of an attempt that did not complete, of one whose
+    rows a newer job has taken over, and of those that this job replaced."""
+    places: list[str] = [_prefix(job), *job.params["replaced"]]
+    with database.reading() as tx:
+        unused = [place for place in places if not tx.prs_scores.any_at(place)]
+    for place in unused:
+        delete_folder(objects, place)
 
 
 BODY = JobBody(run=run, fail=fail, clean_up=clean_up)
@@ -102,10 +106,8 @@ def _work(job: Job, context: JobContext) -> _Work:
             f"Genomic data {data.id} is {data.status}.",
             fix="Calculate scores of genomic data whose status is completed.",
         )
-    named: str | None = (data.metadata_json or {}).get("build")
-    build = GenomeBuild(named) if named is not None else None
     paths = {
-        accession: context.scoring_files.path_of(accession, build=build)
+        accession: context.scoring_files.path_of(accession, build=data.build)
         for accession in job.params["accessions"]
     }
     return _Work(data, context.objects.uri_of(data.file_url), paths)

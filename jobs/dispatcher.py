@@ -15,9 +15,9 @@ import ray
 from ray.exceptions import RayError
 
 from core.errors import InfrastructureError
-from core.job import Job, JobState, Queue
+from core.job import Job, Queue
 from core.records.session import open_database
-from jobs.attempt import Bodies, JobEnvironment, clean_up, end_attempt, run_attempt, settle
+from jobs.attempt import Bodies, JobEnvironment, end_attempt, run_attempt
 from jobs.catalogue import BODIES
 from jobs.status import NAMESPACE, publish_events
 from jobs.submit import DISPATCHER_NAME
@@ -104,17 +104,18 @@ class Dispatcher:
             )
 
     def _take_back_expired(self) -> None:
-        taken: list[tuple[Job, JobState]] = []
-        with self._database.transaction() as tx:
-            for job in tx.jobs.expired():
-                error = InfrastructureError(
-                    "The worker of this job was lost.", fix="The job is tried again by itself."
-                )
-                body = self._bodies[job.kind]
-                taken.append((job, settle(tx, job, error, self._environment.retry, body)))
-        publish_events(tx.recorded)
-        for job, state in taken:
-            clean_up(job, state, self._bodies[job.kind], self._database, self._environment)
+        with self._database.reading() as tx:
+            expired = tx.jobs.expired()
+        for job in expired:
+            lost = InfrastructureError(
+                "The worker of this job was lost.", fix="The job is tried again by itself."
+            )
+            body = self._bodies[job.kind]
+            try:
+                end_attempt(job, lost, self._environment, body, self._database)
+            except Exception:
+                # one job that cannot be ended must not stop every other one
+                logger.exception("job %d cannot be taken back", job.id)
 
 
 def start_dispatcher(

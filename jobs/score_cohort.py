@@ -38,7 +38,14 @@ from core.scoring.scores import (
     score_status,
     score_table,
 )
-from core.scoring.shard import ScorePlan, from_partial, matches_of, score_shard, to_partial
+from core.scoring.shard import (
+    RowsByBlock,
+    ScorePlan,
+    from_partial,
+    matches_of,
+    score_shard,
+    to_partial,
+)
 from core.scoring.terms import TermContext
 from core.settings import Settings, load_settings
 from core.storage.byte_ranges import S3Access
@@ -54,14 +61,14 @@ OnProgress = Callable[[int, int], None]
 class ScoreShard:
     """The work of one task: read a shard, score it, return one row of partial sums.
 
-    `contested` maps a shard's index to the rows that another shard holds the better record of.
+    `contested` maps a shard's index to the rows that another block holds the better record of.
     """
 
     plan: ScorePlan
     wanted: Wanted
     genotype_field: GenotypeField
     s3: S3Access | None
-    contested: Mapping[int, npt.NDArray[np.int64]] = field(default_factory=dict)
+    contested: Mapping[int, RowsByBlock] = field(default_factory=dict[int, RowsByBlock])
 
     def __call__(self, shard: Shard) -> pa.Table:
         reader = ShardReader(
@@ -71,7 +78,7 @@ class ScoreShard:
             wanted=self.wanted,
             s3=self.s3,
         )
-        plan = self.plan.without(self.contested.get(shard.index, np.empty(0, np.int64)))
+        plan = replace(self.plan, settled=self.contested.get(shard.index, {}))
         partial = to_partial(score_shard(plan, reader))
         return partial.append_column("n_records", pa.array([reader.n_records], pa.int64()))
 
@@ -236,7 +243,7 @@ def _run_missing(
 def _settle_contested(
     shards: Sequence[Shard], work: ScoreShard, executor: Executor, partials: Partials
 ) -> None:
-    """Score again the shards that took a row which another shard has the better record of."""
+    """Score again the shards that took a row which another block has the better record of."""
     matches = [matches_of(partials.load(shard.index, ["matches"])) for shard in shards]
     contested = {shards[at].index: rows for at, rows in contested_rows(matches).items()}
     losers = [shard for shard in shards if shard.index in contested]

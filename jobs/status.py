@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 from uuid import uuid4
 
 import ray
+from ray.exceptions import RayError
 
 from core.events import Event, EventType, Message, Progress, unrecorded_message
 
@@ -206,7 +207,7 @@ def publish(user_id: str, message: Message) -> None:
     """Fire and forget: readers that miss it find state and results in the event table."""
     try:
         actor = status_actor()
-    except ValueError:
+    except (ValueError, RayError):
         logger.warning("JobStatus is not running: %s is in the event table only", message["event"])
         return
     actor.publish.remote(user_id, message)

@@ -12,6 +12,8 @@ A lost `announce` loses nothing; the dispatcher reads the table too.
 import logging
 from collections.abc import Sequence
 
+from ray.exceptions import RayError
+
 from core.events import Event
 from core.job import Job, JobKind
 from core.records.records import GenomicData, PrsScore
@@ -42,13 +44,14 @@ def submit_prs(
     disease_type: str | None = None,
 ) -> tuple[Job, list[PrsScore]]:
     """Queues the calculation of `accessions` (each once) and takes over their PrsScore rows, in
-    that order."""
+    that order. What these rows had in the store is left to the job to remove."""
     accessions = list(dict.fromkeys(accessions))
-    job = tx.jobs.submit(
-        JobKind.CALCULATE_PRS_SCORE,
-        genomic_data.user_id,
-        {"genomic_data_id": genomic_data.id, "accessions": accessions},
-    )
+    params = {
+        "genomic_data_id": genomic_data.id,
+        "accessions": accessions,
+        "replaced": tx.prs_scores.result_urls(genomic_data.id, accessions),
+    }
+    job = tx.jobs.submit(JobKind.CALCULATE_PRS_SCORE, genomic_data.user_id, params)
     scores = tx.prs_scores.start(genomic_data, accessions, disease_type=disease_type, job_id=job.id)
     return job, scores
 
@@ -62,7 +65,7 @@ def announce(events: list[Event]) -> None:
 def wake_dispatcher() -> None:
     try:
         dispatcher = named_actor(DISPATCHER_NAME)
-    except ValueError:
+    except (ValueError, RayError):
         logger.warning("the dispatcher is not running: jobs wait in the table")
         return
     dispatcher.wake.remote()

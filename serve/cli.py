@@ -170,7 +170,9 @@ def _reported(output: Output) -> Generator[None]:
     except typer.Exit:
         raise
     except CuraGenieError as error:
-        _print_error(output, error.as_dict(), str(error))
+        # The machine's own words, which the message keeps from those who ask over HTTP.
+        cause = f" ({error.__cause__})" if isinstance(error, InfrastructureError) else ""
+        _print_error(output, error.as_dict(), f"{error}{cause}")
         raise typer.Exit(2 if isinstance(error, UserError) else 1) from error
     except (RuntimeError, OSError) as error:
         # What Ray and the machine say; the traceback is for those who ask for it.

@@ -14,7 +14,8 @@ Messages are those of core.events. Close codes:
     1008  malformed, or a page of an origin that the    no (HTTP 403 before the handshake)
           settings do not allow
     1012  the connection reached its maximum age        yes, with ?after=SEQUENCE
-    1013  the client reads too slowly                   yes, later, with ?after=SEQUENCE
+    1013  the client reads too slowly, or the event     yes, later, with ?after=SEQUENCE
+          table is away
     1006  (no frame) the replica or the network died    yes, with ?after=SEQUENCE
 """
 
@@ -280,7 +281,12 @@ async def serve_socket(hub: Hub, socket: WebSocket, user_id: str, after: int | N
     `after` is the last sequence that the client has; without it only what is new is sent.
     """
     await socket.accept()
-    newest = (await hub.log.last_sequences([user_id])).get(user_id, 0)
+    try:
+        newest = (await hub.log.last_sequences([user_id])).get(user_id, 0)
+    except InfrastructureError as error:
+        logger.warning("a client is sent away: %s", error)
+        await _close(socket, CloseCode.TRY_AGAIN_LATER)
+        return
     subscription = hub.subscribe(user_id, newest if after is None else min(after, newest))
     try:
         await socket.send_json(unrecorded_message(Connected(user_id=user_id, sequence=newest)))
@@ -306,9 +312,13 @@ async def _until_the_end(hub: Hub, socket: WebSocket, subscription: Subscription
         group.start_soon(race, _replica_stops(hub))
         group.start_soon(race, _grows_old(hub.limits))
     if ended[0] is not None:
-        # The other side may have gone in the same moment; then there is nobody to tell.
-        with suppress(RuntimeError, WebSocketDisconnect):
-            await socket.close(ended[0], reason="reconnect with ?after= the last sequence")
+        await _close(socket, ended[0])
+
+
+async def _close(socket: WebSocket, code: CloseCode) -> None:
+    # The other side may have gone in the same moment; then there is nobody to tell.
+    with suppress(RuntimeError, WebSocketDisconnect):
+        await socket.close(code, reason="reconnect with ?after= the last sequence")
 
 
 async def _client_leaves(socket: WebSocket) -> None:

@@ -6,6 +6,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from core.genome_build import GenomeBuild
+
 
 class RecordStatus(StrEnum):
     PROCESSING = "processing"
@@ -33,6 +35,12 @@ class GenomicData:
     job_id: int | None
     created_at: datetime
     updated_at: datetime
+
+    @property
+    def build(self) -> GenomeBuild | None:
+        """What the file's header says; None too while it has not been read."""
+        named: str | None = (self.metadata_json or {}).get("build")
+        return GenomeBuild(named) if named is not None else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -180,12 +180,6 @@ class JobRepository:
             raise NotFoundError(f"There is no job {job_id}.")
         return _job(row)
 
-    def of_user(self, user_id: str, *, limit: int = 50, before: int | None = None) -> list[Job]:
-        """Newest first; `before` is the last id of the page before."""
-        query = select(JobTable).where(JobTable.user_id == user_id)
-        page = _page(query, JobTable.id, limit, before)
-        return [_job(row) for row in self._session.scalars(page)]
-
     def lease(self, queue: Queue, *, owner: str, seconds: float) -> Job | None:
         """Takes the oldest QUEUED job that is due, as a new attempt in INITIALIZING."""
         now = _now(self._session)
@@ -250,7 +244,6 @@ class JobRepository:
             select(JobTable)
             .where(JobTable.state.in_(WORKING), JobTable.lease_until < _now(self._session))
             .order_by(JobTable.id)
-            .with_for_update(skip_locked=True)
         )
         return [_job(row) for row in rows]
 
@@ -433,6 +426,24 @@ class PrsScoreRepository:
             .execution_options(populate_existing=True)
         )
         return self._session.scalars(statement).one()
+
+    def result_urls(self, genomic_data_id: int, accessions: Sequence[str]) -> list[str]:
+        """Where the results of these scores are stored, each place once."""
+        rows = self._session.scalars(
+            select(PrsScoreTable.result_url)
+            .where(
+                PrsScoreTable.genomic_data_id == genomic_data_id,
+                PrsScoreTable.accession.in_(accessions),
+                PrsScoreTable.result_url.is_not(None),
+            )
+            .distinct()
+        )
+        return [url for url in rows if url is not None]
+
+    def any_at(self, result_url: str) -> bool:
+        """Whether a score still has its results there."""
+        query = select(PrsScoreTable.id).where(PrsScoreTable.result_url == result_url).limit(1)
+        return self._session.scalar(query) is not None
 
     def get(self, prs_id: int, *, user_id: str | None) -> PrsScore:
         """Raises NotFoundError, for another user's score too."""

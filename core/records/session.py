@@ -16,6 +16,7 @@ from typing import Any
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.orm import Session
 
 from core.errors import InfrastructureError, SettingsError
@@ -103,8 +104,9 @@ def _begin_sqlite(connection: Connection) -> None:
 def _answering() -> Generator[None]:
     try:
         yield
-    except (OperationalError, InterfaceError) as error:
+    except (OperationalError, InterfaceError, PoolTimeoutError) as error:
+        # The driver's own words name hosts and users: they are the cause, not the message.
         raise InfrastructureError(
-            f"The database does not answer: {error.orig}.",
+            "The database does not answer.",
             fix="Check that DATABASE_URL is right and the database is up.",
         ) from error

@@ -46,6 +46,7 @@ _EFFECT_IS_REF = np.array(["ref" in name.removeprefix("no_oa_")[:3] for name in 
 _IS_FLIPPED = np.array([name.endswith("_flip") for name in MATCH_TYPES])
 _REF_ALONE = [MATCH_TYPES.index(name) for name in ("no_oa_ref", "no_oa_ref_flip")]
 _NO_MATCH = len(MATCH_TYPES)
+_NO_ROWS: Indices = np.empty(0, np.int64)
 
 
 class Status(StrEnum):
@@ -99,9 +100,16 @@ class BlockMatches:
         return (self.match_type >= 0) & _EFFECT_IS_REF[self.match_type]
 
 
-def match_block(rows: ScoreRows, block: DosageBlock, policy: ScoringPolicy) -> BlockMatches:
-    """The best candidate of every row that has a record of `block` at its key."""
+def match_block(
+    rows: ScoreRows, block: DosageBlock, policy: ScoringPolicy, settled: Indices = _NO_ROWS
+) -> BlockMatches:
+    """The best candidate of every row that has a record of `block` at its key.
+
+    Rows of `settled` have a better record in another block: here it is as if they were not.
+    """
     row, variant = _candidates(rows, block)
+    is_open = ~np.isin(row, settled)
+    row, variant = row[is_open], variant[is_open]
     match_type = _match_types(rows, block, row, variant, policy.strand_flip)
     row, variant, match_type = _best_per_row(row, variant, match_type)
     reason = _exclusions(rows, block, policy, row, variant, match_type)

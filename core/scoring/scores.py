@@ -18,7 +18,7 @@ from core.scoring.matching import MATCH_TYPES, REASONS, Reason, Status
 from core.scoring.policy import Missing, ScoringPolicy
 from core.scoring.rows import ScoreRows, unjoinable_reason
 from core.scoring.scoring_file import ScoringFile
-from core.scoring.shard import MATCH_SCHEMA, STATUSES, ShardScores
+from core.scoring.shard import MATCH_SCHEMA, STATUSES, RowsByBlock, ShardScores
 from core.scoring.weighted_sum import Sums, add_sums
 
 
@@ -85,7 +85,7 @@ def merge(n_scores: int, n_samples: int, shards: Iterable[ShardScores]) -> Merge
 
 
 def _one_per_row(matches: pa.Table) -> pa.Table:
-    """A row that several shards met keeps what became of it: matched, else excluded, else not."""
+    """A row that several blocks met keeps what became of it: matched, else excluded, else not."""
     order = pc.sort_indices(matches, [("row", "ascending"), ("status", "ascending")])
     ordered = matches.take(order)
     row = ordered.column("row").to_numpy()
@@ -94,22 +94,24 @@ def _one_per_row(matches: pa.Table) -> pa.Table:
     return ordered.filter(pa.array(first))
 
 
-def contested_rows(shards: Sequence[pa.Table]) -> dict[int, npt.NDArray[np.int64]]:
-    """Rows that fit an allele in several shards, by the index of each shard that must let them go.
+def contested_rows(shards: Sequence[pa.Table]) -> dict[int, RowsByBlock]:
+    """Rows that fit an allele in several blocks: by shard and block, those to let go of.
 
     `shards` are the MATCH_SCHEMA tables in plan order. The best match type keeps the row; among
-    equals, the first shard. Only unsorted files, overlapping files and repeated IDs come to this:
-    the records of one position lie in one shard.
+    equals, the first in the order of the plan. Only unsorted files, overlapping files and repeated
+    IDs come to this: the records of one position lie in one block.
     """
     held = [table.filter(pc.greater_equal(table.column("match_type"), 0)) for table in shards]
-    shard = np.repeat(np.arange(len(held)), [len(table) for table in held])
     together = pa.concat_tables([MATCH_SCHEMA.empty_table(), *held])
-    row = together.column("row").to_numpy()
-    order = np.lexsort((shard, together.column("match_type").to_numpy(), row))
-    row, shard = row[order], shard[order]
-    loses = np.zeros(len(row), bool)
-    loses[1:] = row[1:] == row[:-1]
-    return {int(index): row[loses & (shard == index)] for index in np.unique(shard[loses])}
+    shard = np.repeat(np.arange(len(held)), [len(table) for table in held])
+    row, block, kind = (together.column(n).to_numpy() for n in ("row", "block", "match_type"))
+    order = np.lexsort((block, shard, kind, row))
+    loses = order[1:][row[order][1:] == row[order][:-1]]
+    lost: dict[int, RowsByBlock] = {}
+    for index in np.unique(shard[loses]).tolist():
+        here = loses[shard[loses] == index]
+        lost[index] = {n: row[here[block[here] == n]] for n in np.unique(block[here]).tolist()}
+    return lost
 
 
 def score_table(

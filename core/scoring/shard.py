@@ -4,8 +4,8 @@ Plan, one shard, merge: `ScorePlan` is made once from the scoring files and broa
 is the work of one task and may run again anywhere, `core.scoring.scores` merges in shard order.
 """
 
-from collections.abc import Iterable
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -20,6 +20,7 @@ from core.scoring.weighted_sum import Sums
 MATCH_SCHEMA = pa.schema(
     [
         ("row", pa.int64()),
+        ("block", pa.int32()),
         ("status", pa.int8()),
         ("reason", pa.int8()),
         ("match_type", pa.int8()),
@@ -27,23 +28,24 @@ MATCH_SCHEMA = pa.schema(
         ("matched_allele", pa.string()),
     ]
 )
-"""Rows of ScoreRows that met a record. `status` indexes STATUSES, `reason` REASONS, `match_type`
-MATCH_TYPES, -1 where there is none; `variant_id` is contig:position:REF:ALT."""
+"""Rows of ScoreRows that met a record in a block, which is numbered within its shard. `status`
+indexes STATUSES, `reason` REASONS, `match_type` MATCH_TYPES, -1 where there is none; `variant_id`
+is contig:position:REF:ALT."""
 
 STATUSES: tuple[Status, ...] = tuple(Status)
+
+RowsByBlock = Mapping[int, npt.NDArray[np.int64]]
+_NO_ROWS = np.empty(0, np.int64)
 
 
 @dataclass(frozen=True, slots=True)
 class ScorePlan:
-    """What every shard of a run is scored with. `settled` lists rows of ScoreRows that another
-    shard holds the better record of: this shard leaves them alone."""
+    """What every shard of a run is scored with. `settled` lists, by block of the shard, rows of
+    ScoreRows that another block holds the better record of."""
 
     context: TermContext
     n_samples: int
-    settled: npt.NDArray[np.int64] = field(default_factory=lambda: np.empty(0, np.int64))
-
-    def without(self, rows: npt.NDArray[np.int64]) -> "ScorePlan":
-        return replace(self, settled=np.union1d(self.settled, rows))
+    settled: RowsByBlock = field(default_factory=dict[int, npt.NDArray[np.int64]])
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,22 +61,15 @@ def score_shard(plan: ScorePlan, blocks: Iterable[DosageBlock]) -> ShardScores:
     rows, policy = plan.context.rows, plan.context.policy
     sums = Sums.zeros(rows.n_scores, plan.n_samples)
     met: list[pa.RecordBatch] = []
-    for block in blocks:
-        matches = _unsettled(match_block(rows, block, policy), plan.settled)
+    for number, block in enumerate(blocks):
+        matches = match_block(rows, block, policy, plan.settled.get(number, _NO_ROWS))
         sex_unknown = add_block(plan.context, block, matches, sums)
-        met.append(_match_batch(block, matches, sex_unknown))
+        met.append(_match_batch(number, block, matches, sex_unknown))
     return ShardScores(sums, pa.Table.from_batches(met, MATCH_SCHEMA))
 
 
-def _unsettled(matches: BlockMatches, settled: npt.NDArray[np.int64]) -> BlockMatches:
-    if not len(settled):
-        return matches
-    open_ = ~np.isin(matches.row, settled)
-    return BlockMatches(*(getattr(matches, name)[open_] for name in matches.__slots__))
-
-
 def _match_batch(
-    block: DosageBlock, matches: BlockMatches, sex_unknown: npt.NDArray[np.bool_]
+    number: int, block: DosageBlock, matches: BlockMatches, sex_unknown: npt.NDArray[np.bool_]
 ) -> pa.RecordBatch:
     mismatch = matches.match_type < 0
     status = np.where(matches.matched, STATUSES.index(Status.MATCHED), 0)
@@ -88,6 +83,7 @@ def _match_batch(
     return pa.RecordBatch.from_arrays(
         [
             pa.array(matches.row),
+            pa.array(np.full(len(matches.row), number, np.int32)),
             pa.array(status.astype(np.int8)),
             pa.array(reason.astype(np.int8)),
             pa.array(matches.match_type),

@@ -5,13 +5,15 @@ separated by "/", so that no key can leave the store. An object becomes visible 
 step, when its writer ends without an error; on any error nothing of it stays.
 """
 
+import fcntl
 import hashlib
 import logging
 import os
 import re
 import tempfile
+import time
 from collections.abc import Generator, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, Protocol
@@ -19,13 +21,16 @@ from uuid import uuid4
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from core.errors import InfrastructureError, NotFoundError, UploadTooLargeError
+from core.errors import InfrastructureError, NotFoundError
 from core.storage.byte_ranges import S3Access, s3_client
 
 logger = logging.getLogger(__name__)
 
 PART_BYTES = 16 * 1024 * 1024  # S3 takes 10,000 parts of at least 5 MiB: objects up to 160 GB
 COPY_BYTES = 1024 * 1024
+
+_SURELY_LOCKED_SECONDS = 60.0
+"""A file this old has been locked by its writer, if that is alive."""
 
 _KEY = re.compile(r"[a-z0-9][a-z0-9._-]*(/[a-z0-9][a-z0-9._-]*)*", flags=re.ASCII)
 
@@ -48,9 +53,7 @@ class ObjectWriter(Protocol):
     @property
     def size_bytes(self) -> int: ...
 
-    def write(self, data: bytes | memoryview) -> None:
-        """Raises UploadTooLargeError past the cap, before the bytes are kept."""
-        ...
+    def write(self, data: bytes | memoryview) -> None: ...
 
 
 class ByteStream(Protocol):
@@ -65,9 +68,7 @@ class ObjectStore(Protocol):
     A key that is not one of ours raises ValueError: that is a mistake of the program.
     """
 
-    def put_stream(
-        self, key: str, *, max_bytes: int | None = None
-    ) -> AbstractContextManager[ObjectWriter]:
+    def put_stream(self, key: str) -> AbstractContextManager[ObjectWriter]:
         """Publishes on a clean exit, replacing what was there; leaves nothing on an error."""
         ...
 
@@ -120,10 +121,9 @@ def _checked(key: str) -> str:
 
 
 class _Digest:
-    """Counts, hashes and caps what goes through it."""
+    """Counts and hashes what goes through it."""
 
-    def __init__(self, max_bytes: int | None) -> None:
-        self._max_bytes = max_bytes
+    def __init__(self) -> None:
         self._hash = hashlib.sha256()
         self.size_bytes = 0
 
@@ -132,40 +132,39 @@ class _Digest:
         return self._hash.hexdigest()
 
     def count(self, data: bytes | memoryview) -> None:
-        size = self.size_bytes + len(data)
-        if self._max_bytes is not None and size > self._max_bytes:
-            raise UploadTooLargeError(
-                f"The file has more than {self._max_bytes} bytes.",
-                fix="Send a smaller file, or raise CURAGENIE_MAX_UPLOAD_BYTES.",
-            )
-        self.size_bytes = size
+        self.size_bytes += len(data)
         self._hash.update(data)
 
 
 class LocalObjects:
-    """Objects as files below `root`; `root/.incoming` holds what is being written."""
+    """Objects as files below `root`; `root/.incoming` holds what is being written.
+
+    A writer holds a lock on its file there. The kernel lets go of it when the writer is killed, and
+    the next writer removes what has no lock.
+    """
 
     def __init__(self, root: Path) -> None:
         self._root = root.resolve()
         self._incoming = self._root / ".incoming"
 
     @contextmanager
-    def put_stream(self, key: str, *, max_bytes: int | None = None) -> Generator["_LocalWriter"]:
+    def put_stream(self, key: str) -> Generator["_LocalWriter"]:
         target = self._path(key)
         with _disk_errors(key):
             self._incoming.mkdir(parents=True, exist_ok=True)
+            self._remove_abandoned()
             part = self._incoming / uuid4().hex
             file = part.open("xb")
         try:
             with file:
-                yield _LocalWriter(file, key, max_bytes)
+                fcntl.flock(file, fcntl.LOCK_EX)
+                yield _LocalWriter(file, key)
                 with _disk_errors(key):
                     file.flush()
                     os.fsync(file.fileno())
-            with _disk_errors(key):
-                target.parent.mkdir(parents=True, exist_ok=True)
-                part.replace(target)
-                _sync_folder(target.parent)
+                    target.parent.mkdir(parents=True, exist_ok=True)
+                    part.replace(target)
+                    _sync_folder(target.parent)
         finally:
             part.unlink(missing_ok=True)
 
@@ -201,6 +200,14 @@ class LocalObjects:
     def uri_of(self, key: str) -> str:
         return self._path(key).as_uri()
 
+    def _remove_abandoned(self) -> None:
+        newest = time.time() - _SURELY_LOCKED_SECONDS
+        for part in self._incoming.iterdir():
+            with suppress(FileNotFoundError, BlockingIOError), part.open("rb") as file:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                if os.fstat(file.fileno()).st_mtime < newest:
+                    part.unlink()
+
     def _path(self, key: str) -> Path:
         return self._root / _checked(key)
 
@@ -214,8 +221,8 @@ class LocalObjects:
 
 
 class _LocalWriter(_Digest):
-    def __init__(self, file: BinaryIO, key: str, max_bytes: int | None) -> None:
-        super().__init__(max_bytes)
+    def __init__(self, file: BinaryIO, key: str) -> None:
+        super().__init__()
         self._file = file
         self._key = key
 
@@ -253,8 +260,8 @@ class S3Objects:
         self._client = s3_client(access)
 
     @contextmanager
-    def put_stream(self, key: str, *, max_bytes: int | None = None) -> Generator["_S3Writer"]:
-        writer = _S3Writer(self._client, self._bucket, _checked(key), max_bytes)
+    def put_stream(self, key: str) -> Generator["_S3Writer"]:
+        writer = _S3Writer(self._client, self._bucket, _checked(key))
         try:
             yield writer
             writer.complete()
@@ -306,8 +313,8 @@ class S3Objects:
 
 
 class _S3Writer(_Digest):
-    def __init__(self, client: Any, bucket: str, key: str, max_bytes: int | None) -> None:
-        super().__init__(max_bytes)
+    def __init__(self, client: Any, bucket: str, key: str) -> None:
+        super().__init__()
         self._client = client
         self._target = {"Bucket": bucket, "Key": key}
         self._buffer = bytearray()
@@ -371,15 +378,15 @@ def _s3_errors(key: str) -> Generator[None]:
     except ClientError as error:
         if error.response.get("ResponseMetadata", {}).get("HTTPStatusCode") == 404:
             raise _no_object(key) from error
-        raise _store_failed(key, error) from error
+        raise _store_failed(key) from error
     except BotoCoreError as error:
-        raise _store_failed(key, error) from error
+        raise _store_failed(key) from error
 
 
-def _store_failed(key: str, error: Exception) -> InfrastructureError:
+def _store_failed(key: str) -> InfrastructureError:
+    # What the server says names hosts and accounts: it is the cause, not the message.
     return InfrastructureError(
-        f"The object store failed at {key}: {error}.",
-        fix="Check AWS_ENDPOINT_URL, the keys and the bucket.",
+        f"The object store failed at {key}.", fix="Check AWS_ENDPOINT_URL, the keys and the bucket."
     )
 
 

@@ -8,7 +8,6 @@ from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import StreamingResponse
 
 from core.errors import ConflictError
-from core.genome_build import GenomeBuild
 from core.records.records import GenomicData, PrsScore, RecordStatus
 from core.scoring.matching import Reason, Status
 from core.scoring.results import MATCHES, SCORES
@@ -83,10 +82,8 @@ def _installed_accessions(
         accessions = services.diseases.accessions_of(wanted.disease_type)
     else:
         accessions = tuple(wanted.accessions or ())
-    stated = (genomic_data.metadata_json or {}).get("build")
-    build = GenomeBuild(stated) if stated is not None else None
     for accession in accessions:
-        services.scoring_files.path_of(accession, build=build)
+        services.scoring_files.path_of(accession, build=genomic_data.build)
     return list(dict.fromkeys(accessions))
 
 
@@ -169,7 +166,10 @@ def list_matches(
 @router.get(
     "/scores/{prs_id}/download",
     response_class=StreamingResponse,
-    responses=problem_responses(404, 409, 422),
+    responses={
+        200: {"content": {kind.media_type: {} for kind in DownloadFormat}},
+        **problem_responses(404, 409, 422),
+    },
 )
 def download_prs_score(
     prs_id: RecordId,

@@ -42,7 +42,8 @@ def fail(tx: UnitOfWork, job: Job, problem: Problem) -> None:
 
 
 def clean_up(job: Job, state: JobState, database: Database, objects: ObjectStore) -> None:
-    objects.delete(result_key(job))
+    if state is not JobState.COMPLETE:
+        objects.delete(result_key(job))
 
 
 def _complete() -> None:

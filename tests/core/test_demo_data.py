@@ -88,6 +88,11 @@ def test_the_rows_are_matched_flipped_ambiguous_and_absent() -> None:
     assert kinds["altref"] == max(kinds.values())
 
 
+def test_a_large_cohort_has_rows_for_its_multiallelic_sites_too() -> None:
+    sites = [site for site in demo_sites(20_000) if len(site.alts) > 1]
+    assert len(demo_score_rows(sites)) == len(sites) // 10
+
+
 def test_a_row_names_the_frequency_of_its_effect_allele() -> None:
     sites = {(s.contig, s.position): s for s in demo_sites(500)}
     for row in demo_score_rows(tuple(sites.values())):

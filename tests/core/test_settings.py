@@ -15,7 +15,6 @@ CONTRACT = (
     "SECRET_KEY",
     "DEBUG",
     "CORS_",
-    "RAY_ADDRESS",
 )
 
 

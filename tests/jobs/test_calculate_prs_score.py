@@ -186,3 +186,23 @@ def test_a_newer_calculation_of_the_same_accession_alone_announces_it(
     run_attempt(leased, environment, calculate_prs_score.BODY)
     (event,) = ready_events(database)
     assert event["data"]["job_id"] == newer.id
+    assert places_of(objects) == {f"prs_scores/job-{newer.id}/attempt-1"}
+
+
+def places_of(objects: ObjectStore) -> set[str]:
+    return {key.rpartition("/")[0] for key in objects.keys("prs_scores")}
+
+
+def test_results_are_removed_once_no_score_has_them(
+    database: Database, environment: JobEnvironment, objects: ObjectStore
+) -> None:
+    accessions = ["PGS000001", "PGS000002"]
+    for accession in accessions:
+        path = environment.scoring_files_dir / f"{accession}.txt.gz"
+        write_scoring_file(path, WEIGHTS, accession=accession)
+    data = completed_upload(database, objects, calls=[["0/1", "1/1"]])
+    _, (first, _) = calculate(database, environment, data, accessions)
+    _, (second,) = calculate(database, environment, data, accessions[:1])
+    assert places_of(objects) == {first.result_url, second.result_url}
+    _, (third,) = calculate(database, environment, data, accessions[1:])
+    assert places_of(objects) == {second.result_url, third.result_url}

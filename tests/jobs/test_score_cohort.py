@@ -150,6 +150,26 @@ def test_records_of_one_site_far_apart_in_an_unsorted_file_are_scored_once(tmp_p
     assert cut.column("denominator") == whole.column("denominator") == [2, 2, 2, 0]
 
 
+def test_an_id_that_two_records_have_is_scored_once_however_the_file_is_cut(tmp_path):
+    """rs1 goes with its first record, so that the second is rs2's alone."""
+    filler = [Record("1", position, CALLS, id=f"f{position}") for position in range(1000, 1040)]
+    twice = [Record("1", 100, ["1/1"] * 4, id="rs1"), Record("1", 5000, CALLS, id="rs1;rs2")]
+    rows = [Row(None, None, "G", "A", weight, rsid=f"rs{weight}") for weight in (1, 2)]
+    file, path = score(tmp_path, rows), cohort(tmp_path, [twice[0], *filler, twice[1]])
+    for shard_bytes in (100, 1 << 20):
+        results = run_scoring(
+            path,
+            file,
+            tmp_path / f"{shard_bytes}",
+            shard_bytes=shard_bytes,
+            policy={"match_by": "rsid"},
+        )
+        assert results.column("score_sum") == [2.0, 4.0, 6.0, 2.0]
+        assert results.column("denominator") == [4, 4, 4, 2]
+        matched = [row["variant_id"] for row in results.matches.to_pylist()]
+        assert matched == ["1:100:A:G", "1:5000:A:G"]
+
+
 def test_a_scoring_file_on_another_build_fails_alone(tmp_path):
     genotypes = cohort(tmp_path, [Record("1", 100, CALLS)])
     rows = [Row("1", 100, "G", "A", 0.5)]

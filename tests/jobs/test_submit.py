@@ -27,7 +27,11 @@ def test_a_calculation_carries_its_accessions_once_each_in_their_order(database:
             tx, data, ["PGS000002", "PGS000001", "PGS000002"], disease_type="demo"
         )
     assert job.kind is JobKind.CALCULATE_PRS_SCORE
-    assert job.params == {"genomic_data_id": data.id, "accessions": ["PGS000002", "PGS000001"]}
+    assert job.params == {
+        "genomic_data_id": data.id,
+        "accessions": ["PGS000002", "PGS000001"],
+        "replaced": [],
+    }
     assert [score.accession for score in scores] == ["PGS000002", "PGS000001"]
     assert {score.disease_type for score in scores} == {"demo"}
 

@@ -49,6 +49,14 @@ def test_every_reference_of_the_document_resolves(client: TestClient) -> None:
         assert name in document["components"]["schemas"], name
 
 
+def test_every_answer_names_its_media_type_and_any_may_be_a_problem(client: TestClient) -> None:
+    for path, item in client.get("/openapi.json").json()["paths"].items():
+        for operation in item.values():
+            answers = operation["responses"]
+            assert all(answer["content"] for answer in answers.values()), path
+            assert {"500", "503"} <= set(answers), path
+
+
 @pytest.mark.parametrize("page", ["/docs", "/redoc"])
 def test_the_documents_load_nothing_from_another_host(client: TestClient, page: str) -> None:
     answer = client.get(page)

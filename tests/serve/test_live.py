@@ -247,6 +247,15 @@ def test_a_table_that_is_away_for_a_moment_costs_no_event() -> None:
         assert sequences(read(socket, 2)) == [1, 2]
 
 
+def test_a_client_that_comes_while_the_table_is_away_is_told_to_come_later() -> None:
+    table = Table()
+    table.is_away = True
+    with live(table, Feed()) as (client, _), client.websocket_connect("/ws/ann") as socket:
+        with pytest.raises(WebSocketDisconnect) as sent_away:
+            socket.receive_json()
+        assert sent_away.value.code == 1013
+
+
 def test_progress_of_a_job_that_has_ended_is_dropped() -> None:
     table, feed = Table(), Feed()
     with live(table, feed) as (client, _), client.websocket_connect("/ws/ann") as socket:

@@ -37,15 +37,6 @@ def test_another_users_job_is_not_found(database: Database) -> None:
         with pytest.raises(NotFoundError):
             tx.jobs.get(job.id, user_id="eve")
         assert tx.jobs.get(job.id, user_id=None) == job
-        assert tx.jobs.of_user("eve") == []
-
-
-def test_jobs_of_a_user_come_newest_first_in_pages(database: Database) -> None:
-    with database.transaction() as tx:
-        ids = [submit(tx).id for _ in range(5)]
-        first = tx.jobs.of_user(USER, limit=3)
-        second = tx.jobs.of_user(USER, limit=3, before=first[-1].id)
-    assert [job.id for job in first + second] == ids[::-1]
 
 
 def test_a_lease_takes_the_oldest_job_of_its_queue(database: Database) -> None:

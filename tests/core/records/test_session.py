@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from core.errors import InfrastructureError, SettingsError
+from core.job import Queue
 from core.records.session import Database, create_database_engine, open_database
 from tests.builders.records import USER, migrated_database, sqlite_url, upload
 
@@ -14,7 +15,7 @@ def test_an_error_rolls_back_everything_that_its_transaction_wrote(database: Dat
         _ = upload(tx).id // 0
     with database.reading() as tx:
         assert tx.genomic_data.of_user(USER) == []
-        assert tx.jobs.of_user(USER) == []
+        assert tx.jobs.lease(Queue.GENOMIC_PROCESSING, owner="test", seconds=1) is None
         assert tx.events.last_sequence(USER) == 0
 
 

@@ -13,14 +13,25 @@ MATCHED, EXCLUDED, UNMATCHED = 0, 1, 2
 
 
 def matches(*rows: tuple[int, int, int]) -> pa.Table:
-    """(row, status, match type)."""
+    """(row, status, match type), all of one block."""
+    return matches_in_blocks(*((0, *row) for row in rows))
+
+
+def matches_in_blocks(*rows: tuple[int, int, int, int]) -> pa.Table:
+    """(block, row, status, match type)."""
+    columns = ("block", "row", "status", "match_type")
+    named = [dict(zip(columns, row, strict=True)) for row in rows]
     return pa.Table.from_pylist(
-        [
-            {"row": row, "status": status, "reason": -1, "match_type": kind, "variant_id": "v"}
-            for row, status, kind in rows
-        ],
-        schema=MATCH_SCHEMA,
+        [row | {"reason": -1, "variant_id": "v"} for row in named], schema=MATCH_SCHEMA
     )
+
+
+def lost(tables: list[pa.Table]) -> dict[int, dict[int, list[int]]]:
+    """Rows by shard and block."""
+    return {
+        shard: {block: rows.tolist() for block, rows in by_block.items()}
+        for shard, by_block in contested_rows(tables).items()
+    }
 
 
 def shard(value: float, *rows: tuple[int, int, int]) -> ShardScores:
@@ -43,12 +54,20 @@ def test_a_row_that_one_shard_matches_and_another_misses_is_matched():
 
 def test_a_row_met_by_two_shards_stays_with_the_better_match():
     tables = [matches((5, MATCHED, 3), (6, MATCHED, 0)), matches((5, MATCHED, 1))]
-    assert {at: rows.tolist() for at, rows in contested_rows(tables).items()} == {0: [5]}
+    assert lost(tables) == {0: {0: [5]}}
 
 
 def test_among_equals_the_first_shard_keeps_the_row():
     tables = [matches((5, MATCHED, 1)), matches((5, EXCLUDED, 1)), matches((5, UNMATCHED, -1))]
-    assert {at: rows.tolist() for at, rows in contested_rows(tables).items()} == {1: [5]}
+    assert lost(tables) == {1: {0: [5]}}
+
+
+def test_two_blocks_of_one_shard_do_not_both_let_a_row_go():
+    tables = [
+        matches_in_blocks((0, 5, MATCHED, 1), (0, 6, MATCHED, 1), (3, 5, MATCHED, 0)),
+        matches_in_blocks((2, 5, MATCHED, 0), (2, 6, MATCHED, 1)),
+    ]
+    assert lost(tables) == {0: {0: [5]}, 1: {2: [5, 6]}}
 
 
 def test_nothing_is_contested_where_each_row_is_met_once():

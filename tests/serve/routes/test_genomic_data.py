@@ -11,6 +11,7 @@ from core.errors import InfrastructureError
 from core.events import Event
 from core.records.session import Database
 from core.storage.objects import LocalObjects
+from serve.schemas.page import page_token
 from serve.services import Services
 
 VCF = b"##fileformat=VCFv4.2\n#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\tFORMAT\tS1\n"
@@ -141,7 +142,10 @@ def test_a_user_without_files_has_an_empty_page(client: TestClient) -> None:
     }
 
 
-@pytest.mark.parametrize("token", ["zzz", "djI6Mw", "%00", "é"])
+@pytest.mark.parametrize(
+    "token",
+    ["zzz", "djI6Mw", "%00", "é", page_token(-5), page_token(2**63), page_token(10**40)],
+)
 def test_a_made_up_page_token_is_refused(client: TestClient, token: str) -> None:
     answer = client.get("/api/genomic-data/user/ann", params={"page_token": token})
     assert answer.status_code == 422
