@@ -108,6 +108,9 @@ def _ray(settings: Settings, *, dashboard: bool) -> Generator[str | None]:
     """Ray reads how it authenticates when it is imported: so nothing imports it before this."""
     _prepare_environment(settings)
     temp_dir = Path(tempfile.mkdtemp(prefix="curagenie-ray-", dir=_short_folder()))
+    # What a killed worker leaves in its temporary folder goes with the stack.
+    scratch = tempfile.mkdtemp(prefix="curagenie-scratch-")
+    os.environ["TMPDIR"] = scratch
     port = free_port() if dashboard else None
     on_term = signal.getsignal(signal.SIGTERM)
     try:
@@ -122,7 +125,8 @@ def _ray(settings: Settings, *, dashboard: bool) -> Generator[str | None]:
         yield f"http://127.0.0.1:{port}" if dashboard else None
     finally:
         _stop_ray()
-        shutil.rmtree(temp_dir, ignore_errors=True)
+        for folder in (temp_dir, scratch):
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _short_folder() -> str:

@@ -1,5 +1,6 @@
 """GenomicData as clients see it."""
 
+from dataclasses import asdict
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -41,21 +42,10 @@ class GenomicDataOut(BaseModel):
 
     @classmethod
     def of(cls, record: GenomicData) -> "GenomicDataOut":
-        metadata = dict(record.metadata_json) if record.metadata_json is not None else None
+        facts = asdict(record)
         return cls(
-            id=record.id,
-            user_id=record.user_id,
-            filename=record.filename,
-            file_url=record.file_url,
-            status=record.status,
-            metadata=metadata,
-            metadata_json=metadata,
-            problem=dict(record.problem) if record.problem is not None else None,
-            sha256=record.sha256,
-            size_bytes=record.size_bytes,
-            job_id=record.job_id,
-            created_at=record.created_at,
-            updated_at=record.updated_at,
+            **facts,
+            metadata=facts["metadata_json"],
             links=GenomicDataLinks(
                 self_=f"/api/genomic-data/{record.id}",
                 job=f"/api/jobs/{record.job_id}" if record.job_id is not None else None,

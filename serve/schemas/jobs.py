@@ -1,5 +1,6 @@
 """Jobs as clients see them; states are the words of GA4GH WES 1.1."""
 
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
@@ -36,18 +37,8 @@ class JobOut(BaseModel):
     @classmethod
     def of(cls, job: Job) -> "JobOut":
         return cls(
-            id=job.id,
-            kind=job.kind,
-            queue=job.queue,
-            user_id=job.user_id,
-            state=job.state,
-            attempt=job.attempt,
+            **asdict(job),
             progress=_progress(job),
-            problem=dict(job.problem) if job.problem is not None else None,
-            created_at=job.created_at,
-            updated_at=job.updated_at,
-            started_at=job.started_at,
-            ended_at=job.ended_at,
             links=JobLinks(self_=f"/api/jobs/{job.id}", events=f"/ws/{job.user_id}"),
         )
 

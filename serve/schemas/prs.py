@@ -1,5 +1,6 @@
 """Polygenic scores as clients see them. Every result says what it may be used for."""
 
+from dataclasses import asdict
 from datetime import datetime
 from typing import Annotated, Any, Self
 
@@ -90,23 +91,7 @@ class PrsScoreOut(BaseModel):
     def of(cls, score: PrsScore) -> "PrsScoreOut":
         here = f"/api/prs/scores/{score.id}"
         return cls(
-            id=score.id,
-            genomic_data_id=score.genomic_data_id,
-            user_id=score.user_id,
-            accession=score.accession,
-            disease_type=score.disease_type,
-            status=score.status,
-            score=score.score,
-            score_reason=score.score_reason,
-            raw_sum=score.raw_sum,
-            n_samples=score.n_samples,
-            coverage=score.coverage,
-            weight_coverage=score.weight_coverage,
-            report=dict(score.report) if score.report is not None else None,
-            problem=dict(score.problem) if score.problem is not None else None,
-            job_id=score.job_id,
-            created_at=score.created_at,
-            updated_at=score.updated_at,
+            **asdict(score),
             links=PrsScoreLinks(
                 self_=here,
                 job=f"/api/jobs/{score.job_id}",

@@ -133,6 +133,20 @@ def test_a_queue_never_runs_more_jobs_than_its_limit(
     assert all(end <= start for end, start in zip(ends[:-1], starts[1:], strict=True))
 
 
+def test_a_lost_job_that_cannot_be_ended_does_not_stop_the_others(
+    start: Callable[[], Any], database: Database
+) -> None:
+    with database.transaction() as tx:
+        tx.jobs.submit(JobKind.PROCESS_GENOMIC_FILE, USER, {"plan": "of no record"})
+        first = tx.jobs.lease(Queue.GENOMIC_PROCESSING, owner="a dead worker", seconds=0)
+        assert first is not None
+        tx.jobs.requeue(first, delay_seconds=0, problem={})
+        assert tx.jobs.lease(Queue.GENOMIC_PROCESSING, owner="a dead worker", seconds=0)
+    start()
+    (ended,) = wait_for_end(database, submit(database, "complete"))
+    assert ended.state is JobState.COMPLETE
+
+
 def test_a_restarted_dispatcher_finds_what_was_queued_and_what_was_running(
     start: Callable[[], Any], database: Database
 ) -> None:

@@ -1,6 +1,9 @@
 """The Ray Data datasource: DosageBlocks of a cohort, and shard work fused into the read."""
 
+from typing import cast
+
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from core.genotypes.block import DosageBlock
@@ -22,7 +25,7 @@ def test_the_dataset_holds_the_blocks_that_the_reader_gives(genotypes):
     dataset = read_vcf([genotypes], shard_bytes=2000)
     ours = {}
     for batch in dataset.iter_batches(batch_size=None, batch_format="pyarrow"):
-        for piece in batch.to_batches():
+        for piece in cast(pa.Table, batch).to_batches():
             block = DosageBlock(piece)
             ours |= dict(zip(block.position.tolist(), block.dosage.tolist(), strict=True))
     (shard,) = plan_shards(open_cohort([genotypes]), 1 << 20)

@@ -3,6 +3,7 @@
 import json
 import math
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import pytest
 
@@ -34,15 +35,20 @@ def score(folder: Path, rows: list[Row], name: str = "S1", build: str = "GRCh38"
     return write_scoring_file(folder / f"{name}.txt", rows, accession=name, build=build)
 
 
+class Inputs(NamedTuple):
+    genotypes: Path
+    file: Path
+
+
 @pytest.fixture
-def one_variant(tmp_path: Path) -> tuple[Path, Path]:
-    return (
+def one_variant(tmp_path: Path) -> Inputs:
+    return Inputs(
         cohort(tmp_path, [Record("1", 100, CALLS)]),
         score(tmp_path, [Row("1", 100, "G", "A", 0.5)]),
     )
 
 
-def test_a_missing_call_leaves_numerator_and_denominator_by_default(one_variant, tmp_path):
+def test_a_missing_call_leaves_numerator_and_denominator_by_default(one_variant: Inputs, tmp_path):
     results = run_scoring(*one_variant, tmp_path / "out")
     assert results.column("score_sum") == [0.0, 0.5, 1.0, 0.0]
     assert results.column("denominator") == [2, 2, 2, 0]
@@ -83,7 +89,9 @@ def test_a_person_scores_the_same_alone_and_in_a_cohort(tmp_path):
     assert run_scoring(alone, file, tmp_path / "one").sums()["S4"] == together.sums()["S4"]
 
 
-def test_missing_fail_leaves_the_person_without_a_number_and_says_why(one_variant, tmp_path):
+def test_missing_fail_leaves_the_person_without_a_number_and_says_why(
+    one_variant: Inputs, tmp_path
+):
     results = run_scoring(*one_variant, tmp_path / "out", policy={"missing": "fail"})
     assert results.column("score_sum") == [0.0, 0.5, 1.0, None]
     assert results.column("status") == ["ok", "ok", "ok", "missing_call"]
@@ -197,7 +205,7 @@ def test_two_files_of_one_accession_are_refused(tmp_path):
         run_scoring(genotypes, [score(tmp_path, rows), twin], tmp_path / "out")
 
 
-def test_a_build_that_contradicts_the_header_is_refused(one_variant, tmp_path):
+def test_a_build_that_contradicts_the_header_is_refused(one_variant: Inputs, tmp_path):
     with pytest.raises(GenomeBuildError, match="--build says GRCh37"):
         run_scoring(*one_variant, tmp_path / "out", build=GenomeBuild.GRCH37)
 
@@ -313,7 +321,7 @@ def test_a_sample_sheet_decides_where_there_is_one(tmp_path):
     assert results.column("n_missing") == [0, 0, 0, 1]
 
 
-def test_the_summary_names_inputs_by_sha256_and_says_what_was_done(one_variant, tmp_path):
+def test_the_summary_names_inputs_by_sha256_and_says_what_was_done(one_variant: Inputs, tmp_path):
     summary = run_scoring(*one_variant, tmp_path / "out", shard_bytes=70_000).summary
     assert summary == json.loads((tmp_path / "out/summary.json").read_text())
     assert len(summary["genotypes"][0]["sha256"]) == 64
@@ -364,7 +372,7 @@ def arguments(genotypes: Path, file: Path, output: Path, *more: str) -> list[str
     return [*paths, *more]
 
 
-def test_the_command_takes_every_option_of_the_policy(one_variant, tmp_path):
+def test_the_command_takes_every_option_of_the_policy(one_variant: Inputs, tmp_path):
     more = ["--compat", "plink2", "--missing", "zero", "--min-overlap", "0.5"]
     more += ["--policy", "ambiguous=drop", "--policy", "x_male=observed", "--build", "GRCh38"]
     assert main(arguments(*one_variant, tmp_path / "out", *more)) == 0
@@ -378,7 +386,9 @@ def test_the_command_takes_every_option_of_the_policy(one_variant, tmp_path):
 
 
 @pytest.mark.parametrize("wrong", ["nonsense=1", "missing=maybe", "min_overlap=2", "ambiguous"])
-def test_a_wrong_policy_is_said_on_one_line_and_exits_2(wrong, one_variant, tmp_path, capsys):
+def test_a_wrong_policy_is_said_on_one_line_and_exits_2(
+    wrong, one_variant: Inputs, tmp_path, capsys
+):
     assert main(arguments(*one_variant, tmp_path / "out", "--policy", wrong)) == 2
     said = capsys.readouterr().err
     assert said.startswith("error: ")
@@ -395,20 +405,22 @@ def test_a_truncated_file_exits_2_and_names_the_file(tmp_path, capsys):
     assert "cut.vcf.gz" in capsys.readouterr().err
 
 
-def test_a_folder_that_another_run_writes_into_is_refused(one_variant, tmp_path, capsys):
+def test_a_folder_that_another_run_writes_into_is_refused(one_variant: Inputs, tmp_path, capsys):
     with held(tmp_path / "out"):
         assert main(arguments(*one_variant, tmp_path / "out")) == 2
     assert "another run" in capsys.readouterr().err
     assert not list((tmp_path / "out").iterdir())
 
 
-def test_an_output_that_cannot_be_a_folder_exits_1_on_one_line(one_variant, tmp_path, capsys):
+def test_an_output_that_cannot_be_a_folder_exits_1_on_one_line(
+    one_variant: Inputs, tmp_path, capsys
+):
     (tmp_path / "out").write_text("a file")
     assert main(arguments(*one_variant, tmp_path / "out")) == 1
     assert capsys.readouterr().err.count("\n") == 1
 
 
-def test_new_results_replace_those_in_the_folder(one_variant, tmp_path):
+def test_new_results_replace_those_in_the_folder(one_variant: Inputs, tmp_path):
     run_scoring(*one_variant, tmp_path / "out")
     again = run_scoring(*one_variant, tmp_path / "out", policy={"missing": "zero"})
     assert again.column("denominator") == [2, 2, 2, 2]
@@ -427,7 +439,7 @@ def test_ray_gives_the_bytes_of_threads_over_many_shards(tmp_path):
     rows = [Row("1", 100 + at, "G", "A", weight) for at, weight in enumerate(weights)]
     genotypes, file = cohort(tmp_path, records, "many.vcf.gz"), score(tmp_path, rows)
     plain = cohort(tmp_path, records, "many.vcf")
-    options = {"shard_bytes": 2000}
+    options: dict[str, Any] = {"shard_bytes": 2000}
     threads = run_scoring(plain, file, tmp_path / "threads", **options)
     ray = run_scoring(plain, file, tmp_path / "ray", executor=Executor.RAY, **options)
     assert threads.summary["n_shards"] >= 16

@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 
 from serve.cli import app
 from tests.builders.live_service import LiveService, clean_environment, curagenie
+from tests.builders.processes import descendants, title
 
 
 def run(folder: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -89,6 +90,16 @@ def test_a_second_up_on_the_same_data_is_refused(live_service: LiveService, tmp_
     assert "curagenie down" in ended.stderr
 
 
+@pytest.mark.ray
+def test_workers_put_temporary_files_where_the_stack_removes_them(
+    live_service: LiveService,
+) -> None:
+    (raylet,) = (pid for pid in descendants(live_service.pid) if "raylet/raylet " in title(pid))
+    inherited = Path(f"/proc/{raylet}/environ").read_text().split("\0")
+    (folder,) = (line for line in inherited if line.startswith("TMPDIR="))
+    assert "curagenie-scratch-" in folder
+
+
 @pytest.fixture
 def short_folder() -> Iterator[Path]:
     """For TMPDIR: pytest's own folders are too long for Ray's sockets."""
@@ -108,7 +119,7 @@ def test_the_demonstration_scores_a_cohort_and_leaves_nothing(
         CURAGENIE_DATA_DIR=str(tmp_path / "mine"),
         DATABASE_URL="postgresql://nobody@nowhere/mine",
     )
-    assert ended.returncode == 0, ended.stderr
+    assert ended.returncode == 0, ended.stdout + ended.stderr
     result = json.loads(ended.stdout)
     assert result["genomic_data"]["metadata"]["n_samples"] == 20
     assert result["score"]["accession"] == "DEMO000001"

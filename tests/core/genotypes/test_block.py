@@ -23,7 +23,9 @@ def test_the_alt_rows_of_a_record_stand_together():
 
 def test_ploidy_is_absent_where_everyone_is_diploid():
     assert block_of(SITES, [[0, 1]] * 3).ploidy is None
-    assert block_of(SITES, [[0, 1]] * 3, ploidy=[[1, 2]] * 3).ploidy.tolist() == [[1, 2]] * 3
+    ploidy = block_of(SITES, [[0, 1]] * 3, ploidy=[[1, 2]] * 3).ploidy
+    assert ploidy is not None
+    assert ploidy.tolist() == [[1, 2]] * 3
 
 
 def test_imputed_dosages_are_no_hard_calls():
