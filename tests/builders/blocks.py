@@ -31,6 +31,6 @@ def block_of(
     }
     return DosageBlock.build(
         columns,
-        np.array(dosage, np.float32 if imputed else np.uint8),
+        np.array(dosage, np.float32) if imputed else np.array(dosage, np.uint8),
         None if ploidy is None else np.array(ploidy, np.uint8),
     )
