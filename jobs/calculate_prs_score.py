@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from core.errors import ConflictError
@@ -21,6 +20,7 @@ from core.records.records import GenomicData, RecordStatus, ScoreResult
 from core.records.repositories import UnitOfWork
 from core.records.session import Database
 from core.scoring.results import MATCHES, SCORES, SUMMARY
+from core.scoring.scores import ScoreStatus
 from core.storage.objects import ObjectStore, delete_folder, put_file
 from jobs.attempt import JobBody, JobContext
 from jobs.file_names import known_as, speaking_of
@@ -125,12 +125,19 @@ def in_user_words(value: Any, names: Mapping[str, str]) -> Any:
 
 
 def _sums_of_one_sample(scores: Path, n_samples: int) -> dict[str, float | None]:
-    """accession -> score_sum where the file has one sample; nothing for cohorts."""
+    """accession -> score_sum where the file has one sample; nothing for cohorts.
+
+    A person whose every call is missing has the empty sum, 0, which would read like a score: None.
+    """
     if n_samples != 1:
         return {}
-    table = pq.read_table(scores, columns=["accession", "score_sum"])
-    accessions = pc.cast(table.column("accession"), "string").to_pylist()
-    return dict(zip(accessions, map(_finite, table.column("score_sum").to_pylist()), strict=True))
+    table = pq.read_table(scores, columns=["accession", "score_sum", "status"])
+    return {
+        str(row["accession"]): None
+        if row["status"] == ScoreStatus.NO_CALLS
+        else _finite(row["score_sum"])
+        for row in table.to_pylist()
+    }
 
 
 def _finite(number: float | None) -> float | None:

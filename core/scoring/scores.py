@@ -23,12 +23,20 @@ from core.scoring.weighted_sum import Sums, add_sums
 
 
 class ScoreStatus(StrEnum):
-    """`below_min_overlap` is returned and marked, never dropped; the last two have no number."""
+    """What a line is worth; a score below the coverage threshold is marked, never dropped.
+
+    no_variants_matched  no row of the scoring file is in the genotypes: no number
+    missing_call         a call is missing and the policy fails on that: no number
+    no_calls             nothing of this person could be summed, because every matched call is
+                         missing or on a chromosome that the person does not have: the sum is the
+                         empty one, 0 as plink2 prints it, and there is no average
+    """
 
     OK = "ok"
     BELOW_MIN_OVERLAP = "below_min_overlap"
     NO_VARIANTS_MATCHED = "no_variants_matched"
     MISSING_CALL = "missing_call"
+    NO_CALLS = "no_calls"
 
 
 SCORES_SCHEMA = pa.schema(
@@ -137,9 +145,9 @@ def _lines_of_score(
     coverage: Coverage,
     policy: ScoringPolicy,
 ) -> pa.Table:
-    status = _statuses(sums.n_missing[k], coverage, policy)
-    unscored = np.isin(status, [ScoreStatus.NO_VARIANTS_MATCHED, ScoreStatus.MISSING_CALL])
     denominator = sums.denominator[k].astype(np.int64)
+    status = _statuses(sums.n_missing[k], denominator, coverage, policy)
+    unscored = np.isin(status, [ScoreStatus.NO_VARIANTS_MATCHED, ScoreStatus.MISSING_CALL])
     average = np.full(len(samples), np.nan)
     np.divide(sums.score_sum[k], denominator, out=average, where=denominator > 0)
     same = np.full(len(samples), 1)
@@ -161,12 +169,18 @@ def _lines_of_score(
 
 
 def _statuses(
-    n_missing: npt.NDArray[np.int32], coverage: Coverage, policy: ScoringPolicy
-) -> list[ScoreStatus]:
+    n_missing: npt.NDArray[np.int32],
+    denominator: npt.NDArray[np.int64],
+    coverage: Coverage,
+    policy: ScoringPolicy,
+) -> npt.NDArray[np.str_]:
+    """(samples,) status of each line."""
     of_score = score_status(coverage, policy)
-    if of_score is ScoreStatus.NO_VARIANTS_MATCHED or policy.missing is not Missing.FAIL:
-        return [of_score] * len(n_missing)
-    return [ScoreStatus.MISSING_CALL if missing else of_score for missing in n_missing.tolist()]
+    status = np.full(len(denominator), of_score, dtype="U32")
+    if of_score is not ScoreStatus.NO_VARIANTS_MATCHED:
+        status[denominator == 0] = ScoreStatus.NO_CALLS
+        status[(n_missing > 0) & (policy.missing is Missing.FAIL)] = ScoreStatus.MISSING_CALL
+    return status
 
 
 def score_status(coverage: Coverage, policy: ScoringPolicy) -> ScoreStatus:

@@ -86,6 +86,18 @@ def test_a_one_sample_file_gets_its_raw_sum_and_no_percentile(
     assert event["data"]["raw_sum"] == score.raw_sum
 
 
+def test_a_person_without_any_call_gets_no_raw_sum(
+    database: Database, environment: JobEnvironment, objects: ObjectStore
+) -> None:
+    write_scoring_file(
+        environment.scoring_files_dir / "PGS000001.txt.gz", WEIGHTS, accession="PGS000001"
+    )
+    data = completed_upload(database, objects, calls=[["./.", "./."]])
+    _, (score,) = calculate(database, environment, data, ["PGS000001"])
+    assert score.status is RecordStatus.COMPLETED
+    assert score.raw_sum is None
+
+
 def test_a_cohort_has_its_sums_in_the_stored_results_only(
     database: Database, environment: JobEnvironment, objects: ObjectStore
 ) -> None:
