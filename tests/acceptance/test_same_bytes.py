@@ -19,13 +19,21 @@ pytestmark = [pytest.mark.acceptance, pytest.mark.timeout(600)]
 SHARD_BYTES = 128 * 1024
 
 RUN = """
+import shutil
 import sys
 from pathlib import Path
 from jobs.local_ray import start_local_ray
 from jobs.score_cohort import main
-if int(sys.argv[1]):
-    start_local_ray(num_cpus=int(sys.argv[1]), temp_dir=Path(sys.argv[2]))
-sys.exit(main(sys.argv[3:]))
+
+n_cpus, folder = int(sys.argv[1]), Path(sys.argv[2])
+if n_cpus:
+    start_local_ray(num_cpus=n_cpus, temp_dir=folder)
+code = main(sys.argv[3:])
+if n_cpus:
+    import ray
+    ray.shutdown()
+    shutil.rmtree(folder)
+sys.exit(code)
 """
 
 
