@@ -9,6 +9,21 @@ from pathlib import Path
 import pyarrow as pa
 from pyarrow import feather
 
+import core
+
+
+def code_digest() -> str:
+    """A hex digest of the code that computes partial results: the sources of `core`.
+
+    The package's version does not change with every change of what a number means.
+    """
+    folder = Path(core.__file__).parent
+    digest = hashlib.sha256()
+    for path in sorted(folder.rglob("*.py")):
+        digest.update(f"{path.relative_to(folder)}\0".encode())
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
+
 
 def content_key(facts: Mapping[str, object]) -> str:
     """A hex digest of everything that a partial result depends on."""

@@ -10,9 +10,11 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from enum import StrEnum
 from importlib.metadata import version
 from pathlib import Path
 from time import perf_counter
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -20,7 +22,7 @@ import pyarrow as pa
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from core.errors import CuraGenieError, GenomeBuildError, UserError
+from core.errors import CuraGenieError, GenomeBuildError, UserError, Where
 from core.genome_build import GenomeBuild
 from core.genotypes import sex as ploidy
 from core.genotypes.calls import GenotypeField
@@ -50,7 +52,7 @@ from core.scoring.terms import TermContext
 from core.settings import Settings, load_settings
 from core.storage.byte_ranges import S3Access
 from jobs.output_folder import held
-from jobs.partials import Partials, content_key
+from jobs.partials import Partials, code_digest, content_key
 from jobs.run_shards import Executor, choose_executor, run_shards
 from jobs.scoring_inputs import CohortScoring, Inputs, open_inputs
 
@@ -210,7 +212,7 @@ def _keeps_missing_calls(rows: ScoreRows, inputs: Inputs) -> bool:
 def _content_key(request: CohortScoring, inputs: Inputs) -> str:
     return content_key(
         {
-            "curagenie": version("curagenie"),
+            "code": code_digest(),
             "genotypes": [inputs.sha256[uri] for uri in request.genotypes],
             "scoring_files": [(file.accession, file.sha256) for file in inputs.files],
             "tables": [inputs.sha256.get(str(p)) for p in (request.frequencies, request.samples)],
@@ -332,14 +334,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         request = _request(options, load_settings())
         with _progress_bar() as on_progress:
-            score_cohort(request, executor=options.executor, on_progress=on_progress)
+            executor = Executor(options.executor)
+            summary = score_cohort(request, executor=executor, on_progress=on_progress)
     except UserError as error:
         sys.stderr.write(f"error: {error}\n")
         return 2
     except (CuraGenieError, OSError) as error:
         sys.stderr.write(f"failed: {error}\n")
         return 1
+    sys.stderr.writelines(f"warning: left out: {error}\n" for error in _refusals(summary))
     return 0
+
+
+def _refusals(summary: Mapping[str, Any]) -> list[str]:
+    """One sentence for each scoring file that failed alone, which the exit code does not show."""
+    problems = summary["refused_scoring_files"].items()
+    return [
+        str(UserError(facts["what"], where=Where(path, facts.get("line")), fix=facts.get("fix")))
+        for path, facts in problems
+    ]
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -353,17 +366,22 @@ def _parser() -> argparse.ArgumentParser:
     add("--genotypes", nargs="+", required=True, metavar="URI", help="VCF files of one cohort")
     add("--scoring-file", nargs="+", required=True, type=Path, metavar="FILE", help="scores")
     add("--output", required=True, type=Path, metavar="DIR", help="folder of the results")
-    add("--build", type=GenomeBuild, choices=list(GenomeBuild), help="genome build of the VCFs")
-    add("--compat", type=Compat, choices=list(Compat), default=Compat.DEFAULT, help="policy preset")
-    add("--missing", choices=list(Missing), help="what a missing call counts as")
+    add("--build", choices=_words(GenomeBuild), help="genome build of the VCFs")
+    add("--compat", choices=_words(Compat), default="default", help="policy preset")
+    add("--missing", choices=_words(Missing), help="what a missing call counts as")
     add("--frequencies", type=Path, metavar="FILE", help="allele frequencies (.afreq or TSV)")
     add("--samples", type=Path, metavar="TSV", help="sample sheet: sample, sex")
-    add("--genotype-field", type=GenotypeField, choices=list(GenotypeField), default="auto")
+    add("--genotype-field", choices=_words(GenotypeField), default="auto")
     add("--min-overlap", metavar="X", help="coverage below which a score is marked (0-1)")
     add("--policy", action="append", default=[], metavar="FIELD=VALUE", help="one policy field")
-    add("--executor", type=Executor, choices=list(Executor), default=Executor.AUTO)
+    add("--executor", choices=_words(Executor), default="auto", help="threads here, or Ray")
     add("--no-reuse", action="store_true", help="ignore what an interrupted run left")
     return parser
+
+
+def _words(values: type[StrEnum]) -> list[str]:
+    """Plain words: argparse shows and compares what it is given."""
+    return [value.value for value in values]
 
 
 def _request(options: argparse.Namespace, settings: Settings) -> CohortScoring:
@@ -375,12 +393,12 @@ def _request(options: argparse.Namespace, settings: Settings) -> CohortScoring:
         scoring_files=tuple(options.scoring_file),
         output=options.output,
         shard_bytes=settings.shard_bytes,
-        build=options.build,
-        compat=options.compat,
+        build=GenomeBuild(options.build) if options.build is not None else None,
+        compat=Compat(options.compat),
         overrides=overrides,
         frequencies=options.frequencies,
         samples=options.samples,
-        genotype_field=options.genotype_field,
+        genotype_field=GenotypeField(options.genotype_field),
         reuse=not options.no_reuse,
         s3=settings.s3_access,
     )

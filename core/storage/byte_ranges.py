@@ -82,6 +82,10 @@ def _read_fully(file: Any, n_bytes: int) -> bytes:
 
 
 def _open_local(uri: str, path: Path) -> _LocalFile:
+    if path.is_dir():
+        raise GenotypeFileError(
+            "this is a folder.", where=Where(uri), fix="Name the files in it, one by one."
+        )
     if not path.is_file():
         raise GenotypeFileError(
             "there is no such file.",

@@ -8,9 +8,12 @@ from core.records.migrations import migrate
 from core.records.records import GenomicData, PrsScore
 from core.records.repositories import UnitOfWork
 from core.records.session import Database, open_database
+from core.storage.objects import ObjectStore
 from jobs.submit import submit_genomic_file, submit_prs
 
 USER = "ada"
+KEY = "genomic_data/0123/genotypes.vcf.gz"
+FILENAME = "Ada's genome.vcf.gz"
 
 
 def sqlite_url(folder: Path) -> str:
@@ -33,6 +36,19 @@ def upload(tx: UnitOfWork, *, user_id: str = USER, file_url: str = "genomic_data
     )
     job = submit_genomic_file(tx, data)
     return tx.genomic_data.attach_job(data.id, job.id)
+
+
+def stored_upload(tx: UnitOfWork, objects: ObjectStore, content: bytes) -> GenomicData:
+    """A record in processing whose file is in the store under KEY, without a job."""
+    with objects.put_stream(KEY) as writer:
+        writer.write(content)
+    return tx.genomic_data.create(
+        user_id=USER,
+        filename=FILENAME,
+        file_url=KEY,
+        sha256=writer.sha256,
+        size_bytes=writer.size_bytes,
+    )
 
 
 def ready_upload(tx: UnitOfWork, *, file_url: str = "genomic_data/1") -> GenomicData:

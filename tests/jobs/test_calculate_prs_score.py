@@ -14,12 +14,10 @@ from core.storage.objects import ObjectStore
 from jobs import calculate_prs_score
 from jobs.attempt import JobEnvironment, run_attempt
 from jobs.submit import submit_prs
-from tests.builders.records import USER
+from tests.builders.records import FILENAME, KEY, USER, stored_upload
 from tests.builders.scoring_file import Row, write_scoring_file
 from tests.builders.vcf import Record, bgzip, vcf_text
 
-KEY = "genomic_data/0123/genotypes.vcf.gz"
-FILENAME = "Ada's genome.vcf.gz"
 WEIGHTS = [Row("1", 1000, "G", "A", 0.5), Row("1", 2000, "G", "A", 0.25), Row("1", 9, "G", "A", 1)]
 
 
@@ -32,17 +30,14 @@ def completed_upload(
         Record("1", position, [column[i] for column in calls])
         for i, position in enumerate((1000, 2000))
     ]
-    with objects.put_stream(KEY) as writer:
-        writer.write(bgzip(vcf_text(records, samples=samples)))
     with database.transaction() as tx:
-        data = tx.genomic_data.create(
-            user_id=USER,
-            filename=FILENAME,
-            file_url=KEY,
-            sha256=writer.sha256,
-            size_bytes=writer.size_bytes,
-        )
+        data = stored_upload(tx, objects, bgzip(vcf_text(records, samples=samples)))
         return tx.genomic_data.complete(data.id, {"build": "GRCh37", "n_samples": len(samples)})
+
+
+def install_score(environment: JobEnvironment) -> None:
+    path = environment.scoring_files_dir / "PGS000001.txt.gz"
+    write_scoring_file(path, WEIGHTS, accession="PGS000001")
 
 
 def calculate(
@@ -67,9 +62,7 @@ def ready_events(database: Database) -> list[Message]:
 def test_a_one_sample_file_gets_its_raw_sum_and_no_percentile(
     database: Database, environment: JobEnvironment, objects: ObjectStore
 ) -> None:
-    write_scoring_file(
-        environment.scoring_files_dir / "PGS000001.txt.gz", WEIGHTS, accession="PGS000001"
-    )
+    install_score(environment)
     data = completed_upload(database, objects, calls=[["0/1", "1/1"]])
     job, (score,) = calculate(database, environment, data, ["PGS000001"])
     assert job.state is JobState.COMPLETE
@@ -89,9 +82,7 @@ def test_a_one_sample_file_gets_its_raw_sum_and_no_percentile(
 def test_a_person_without_any_call_gets_no_raw_sum(
     database: Database, environment: JobEnvironment, objects: ObjectStore
 ) -> None:
-    write_scoring_file(
-        environment.scoring_files_dir / "PGS000001.txt.gz", WEIGHTS, accession="PGS000001"
-    )
+    install_score(environment)
     data = completed_upload(database, objects, calls=[["./.", "./."]])
     _, (score,) = calculate(database, environment, data, ["PGS000001"])
     assert score.status is RecordStatus.COMPLETED
@@ -101,9 +92,7 @@ def test_a_person_without_any_call_gets_no_raw_sum(
 def test_a_cohort_has_its_sums_in_the_stored_results_only(
     database: Database, environment: JobEnvironment, objects: ObjectStore
 ) -> None:
-    write_scoring_file(
-        environment.scoring_files_dir / "PGS000001.txt.gz", WEIGHTS, accession="PGS000001"
-    )
+    install_score(environment)
     data = completed_upload(database, objects, calls=[["0/1", "1/1"], ["0/0", "0/1"]])
     _, (score,) = calculate(database, environment, data, ["PGS000001"])
     assert (score.raw_sum, score.n_samples) == (None, 2)
@@ -118,9 +107,7 @@ def test_a_cohort_has_its_sums_in_the_stored_results_only(
 def test_the_stored_summary_names_files_as_the_user_does(
     database: Database, environment: JobEnvironment, objects: ObjectStore
 ) -> None:
-    write_scoring_file(
-        environment.scoring_files_dir / "PGS000001.txt.gz", WEIGHTS, accession="PGS000001"
-    )
+    install_score(environment)
     data = completed_upload(database, objects, calls=[["0/1", "1/1"]])
     _, (score,) = calculate(database, environment, data, ["PGS000001"])
     with objects.open(f"{score.result_url}/summary.json") as source:
@@ -181,9 +168,7 @@ def test_genomic_data_that_is_not_completed_is_a_conflict(
 def test_a_newer_calculation_of_the_same_accession_alone_announces_it(
     database: Database, environment: JobEnvironment, objects: ObjectStore
 ) -> None:
-    write_scoring_file(
-        environment.scoring_files_dir / "PGS000001.txt.gz", WEIGHTS, accession="PGS000001"
-    )
+    install_score(environment)
     data = completed_upload(database, objects, calls=[["0/1", "1/1"]])
     with database.transaction() as tx:
         submit_prs(tx, data, ["PGS000001"])

@@ -2,7 +2,8 @@
 
 import pyarrow as pa
 
-from jobs.partials import Partials, content_key
+import core
+from jobs.partials import Partials, code_digest, content_key
 
 
 def test_what_was_saved_is_finished_and_loads_back(tmp_path):
@@ -33,3 +34,14 @@ def test_the_key_changes_with_any_fact():
     facts = {"sha256": "a", "policy": {"missing": "drop"}}
     assert content_key(facts) == content_key(dict(reversed(facts.items())))
     assert content_key(facts) != content_key(facts | {"policy": {"missing": "zero"}})
+
+
+def test_the_code_that_computes_is_a_fact_of_its_own(monkeypatch, tmp_path):
+    """A partial result of yesterday's code must not be taken up by today's."""
+    for name, text in (("__init__.py", ""), ("sums.py", "TWO = 2")):
+        (tmp_path / name).write_text(text)
+    assert code_digest() == code_digest()
+    monkeypatch.setattr(core, "__file__", str(tmp_path / "__init__.py"))
+    before = code_digest()
+    (tmp_path / "sums.py").write_text("TWO = 3")
+    assert code_digest() != before

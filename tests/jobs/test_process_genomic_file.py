@@ -13,12 +13,10 @@ from core.storage.objects import ObjectsLocation, ObjectStore, open_objects
 from jobs import process_genomic_file
 from jobs.attempt import JobEnvironment, run_attempt
 from jobs.submit import submit_genomic_file
-from tests.builders.records import USER
+from tests.builders.records import FILENAME, KEY, USER, stored_upload
 from tests.builders.s3_server import running_s3_server
 from tests.builders.vcf import Record, bgzip, vcf_text
 
-KEY = "genomic_data/0123/genotypes.vcf.gz"
-FILENAME = "Ada's genome.vcf.gz"
 RECORDS = [Record("1", 1000 + i, ["0/1", "1/1"]) for i in range(50)]
 
 
@@ -26,16 +24,8 @@ def process(
     database: Database, environment: JobEnvironment, objects: ObjectStore, content: bytes
 ) -> GenomicData:
     """Stores `content` as an upload and runs one attempt of its job."""
-    with objects.put_stream(KEY) as writer:
-        writer.write(content)
     with database.transaction() as tx:
-        data = tx.genomic_data.create(
-            user_id=USER,
-            filename=FILENAME,
-            file_url=KEY,
-            sha256=writer.sha256,
-            size_bytes=writer.size_bytes,
-        )
+        data = stored_upload(tx, objects, content)
         submitted = submit_genomic_file(tx, data)
         job = tx.jobs.lease(submitted.queue, owner="test", seconds=30)
     assert job is not None

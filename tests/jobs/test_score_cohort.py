@@ -397,6 +397,31 @@ def test_a_wrong_policy_is_said_on_one_line_and_exits_2(
     assert wrong.partition("=")[0] in said
 
 
+def test_a_scoring_file_that_failed_alone_is_named_on_stderr(one_variant: Inputs, tmp_path, capsys):
+    rows = [Row("1", 100, "G", "A", 0.5)]
+    old = score(tmp_path, rows, "OLD", build="GRCh37")
+    paths = arguments(*one_variant, tmp_path / "out")
+    paths.insert(paths.index("--output"), str(old))
+    assert main(paths) == 0
+    (said,) = capsys.readouterr().err.splitlines()
+    assert said.startswith(f"warning: left out: {old}: ")
+    assert "GRCh37" in said
+    assert "harmonised" in said
+
+
+@pytest.mark.parametrize(
+    ("option", "value", "known"),
+    [("--build", "hg19", "GRCh37"), ("--compat", "plink", "plink2"), ("--executor", "x", "ray")],
+)
+def test_a_word_that_no_option_takes_is_answered_with_those_it_takes(
+    option, value, known, one_variant: Inputs, tmp_path, capsys
+):
+    with pytest.raises(SystemExit) as stopped:
+        main(arguments(*one_variant, tmp_path / "out", option, value))
+    assert stopped.value.code == 2
+    assert f"'{known}'" in capsys.readouterr().err
+
+
 def test_a_truncated_file_exits_2_and_names_the_file(tmp_path, capsys):
     text = vcf_text([Record("1", 100, CALLS)], samples=SAMPLES, meta=META)
     genotypes = tmp_path / "cut.vcf.gz"

@@ -66,7 +66,7 @@ def test_a_file_that_is_not_there_is_named(tmp_path):
 
 
 def test_a_directory_is_no_file(tmp_path):
-    with pytest.raises(GenotypeFileError, match="no such file"):
+    with pytest.raises(GenotypeFileError, match="this is a folder"):
         open_byte_ranges(str(tmp_path))
 
 
