@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from core.errors import GenotypeFileError, InfrastructureError, UnsupportedFormatError
-from core.storage.byte_ranges import S3Access, open_byte_ranges
+from core.storage.byte_ranges import S3Access, open_byte_ranges, s3_client
 from tests.builders.s3_server import S3Server, running_s3_server
 
 CONTENT = bytes(range(256)) * 1000
@@ -26,7 +26,7 @@ def access_of(server: S3Server) -> S3Access:
 
 @pytest.fixture
 def s3_object(s3: S3Server):
-    (s3.directory / "bucket" / "a b#1.bin").write_bytes(CONTENT)
+    s3_client(access_of(s3)).put_object(Bucket="bucket", Key="a b#1.bin", Body=CONTENT)
     return open_byte_ranges("s3://bucket/a b#1.bin", s3=access_of(s3))
 
 
@@ -103,6 +103,7 @@ def test_the_secret_stays_out_of_messages():
 
 
 def test_an_object_that_is_replaced_while_it_is_read_is_an_error(s3, s3_object):
-    (s3.directory / "bucket" / "a b#1.bin").write_bytes(bytes(len(CONTENT)))
+    other = bytes(len(CONTENT))
+    s3_client(access_of(s3)).put_object(Bucket="bucket", Key="a b#1.bin", Body=other)
     with pytest.raises(GenotypeFileError, match="was replaced while it was read"):
         s3_object.read(0, 10)

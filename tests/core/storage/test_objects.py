@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.errors import InfrastructureError, NotFoundError
-from core.storage.byte_ranges import S3Access, open_byte_ranges
+from core.storage.byte_ranges import S3Access, open_byte_ranges, s3_client
 from core.storage.objects import (
     PART_BYTES,
     LocalObjects,
@@ -46,8 +46,8 @@ def location(request: pytest.FixtureRequest, tmp_path: Path) -> ObjectsLocation:
         return ObjectsLocation(root=tmp_path / "objects")
     server: S3Server = request.getfixturevalue("s3_server")
     bucket = f"{BUCKET}-{os.urandom(4).hex()}"
-    (server.directory / bucket).mkdir()
     access = S3Access(server.endpoint_url, server.access_key_id, server.secret_access_key)
+    s3_client(access).create_bucket(Bucket=bucket)
     return ObjectsLocation(root=tmp_path, bucket=bucket, s3=access)
 
 
