@@ -1,0 +1,163 @@
+"""Vector compares for numba kernels: 64 bytes of an array at once, as LLVM vector code.
+
+numba's own vectoriser gives up where a loop may end early, which is what a search does. These
+intrinsics emit LLVM vectors, which LLVM lowers to what the processor has (AVX-512, AVX2, SSE2,
+NEON), so nothing here depends on one kind of processor.
+
+Contract of every function that takes (array, at): the array is C-contiguous uint8 and
+0 <= at, at + 64 <= len(array). Nothing checks it in the vector form; callers keep PADDING bytes
+behind what they search. Under NUMBA_BOUNDSCHECK=1 (or without the JIT) the plain form is chosen at
+import instead: the same results byte by byte, with every index checked. The tests run both.
+
+A mask is int64: bit i (2**i) speaks of byte at + i. Walk it from its lowest bit:
+
+    while mask != 0:
+        i = at + trailing_zeros(mask)
+        mask &= mask - 1
+"""
+
+from collections.abc import Callable
+from typing import Any, ParamSpec, TypeVar, cast
+
+import numpy as np
+import numpy.typing as npt
+from llvmlite import ir
+from numba import config, njit, types
+from numba.core import cgutils
+from numba.extending import intrinsic
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+Bytes = npt.NDArray[np.uint8]
+
+LANES = 64
+PADDING = 64
+"""Bytes behind a text that loads may touch and no result depends on."""
+
+_settings = cast("Any", config)  # numba fills the module from the environment
+IS_PLAIN = bool(_settings.BOUNDSCHECK or _settings.DISABLE_JIT)
+
+_I1, _I8, _I64 = ir.IntType(1), ir.IntType(8), ir.IntType(64)
+_VECTOR = ir.VectorType(_I8, LANES)
+
+
+def kernel(function: Callable[P, R]) -> Callable[P, R]:
+    """numba's decorator, which has no types: the GIL released, compiled once per machine."""
+    compiled: Any = njit(nogil=True, cache=True)(function)
+    return cast("Callable[P, R]", compiled)
+
+
+def _is_bytes(array: types.Type) -> bool:
+    return isinstance(array, types.Array) and array.dtype == types.uint8 and array.ndim == 1
+
+
+def _load(context: Any, builder: Any, array_type: Any, array: Any, at: Any) -> Any:
+    """64 bytes at array[at], unaligned."""
+    data = context.make_array(array_type)(context, builder, array).data
+    address = builder.gep(data, [at])
+    loaded = builder.load(builder.bitcast(address, _VECTOR.as_pointer()))
+    loaded.align = 1
+    return loaded
+
+
+def _splat(builder: Any, byte: Any) -> Any:
+    """64 copies of one byte."""
+    undefined = ir.Constant(_VECTOR, ir.Undefined)
+    first = builder.insert_element(undefined, byte, ir.Constant(ir.IntType(32), 0))
+    lanes = ir.Constant(ir.VectorType(ir.IntType(32), LANES), [0] * LANES)
+    return builder.shuffle_vector(first, undefined, lanes)
+
+
+def _equal_mask_vector(typingctx: Any, array: Any, at: Any, byte: Any) -> Any:  # noqa: ARG001
+    if not _is_bytes(array):
+        return None
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        loaded = _load(context, builder, signature.args[0], arguments[0], arguments[1])
+        same = builder.icmp_unsigned("==", loaded, _splat(builder, arguments[2]))
+        return builder.bitcast(same, _I64)
+
+    return types.int64(array, types.int64, types.uint8), generate
+
+
+def _differ_mask_vector(typingctx: Any, left: Any, at: Any, right: Any, other: Any) -> Any:  # noqa: ARG001
+    if not _is_bytes(left) or not _is_bytes(right):
+        return None
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        one = _load(context, builder, signature.args[0], arguments[0], arguments[1])
+        two = _load(context, builder, signature.args[2], arguments[2], arguments[3])
+        return builder.bitcast(builder.icmp_unsigned("!=", one, two), _I64)
+
+    return types.int64(left, types.int64, right, types.int64), generate
+
+
+_equal_mask_of: Any = intrinsic(_equal_mask_vector)
+_differ_mask_of: Any = intrinsic(_differ_mask_vector)
+
+
+def _bit_intrinsic(name: str, extra: tuple[Any, ...]) -> Any:
+    """A function of LLVM over the bits of an int64."""
+
+    @intrinsic
+    def of_bits(typingctx: Any, mask: Any) -> Any:  # noqa: ARG001
+        def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:  # noqa: ARG001
+            kind = ir.FunctionType(_I64, [_I64, *(value.type for value in extra)])
+            function = cgutils.get_or_insert_function(builder.module, kind, f"llvm.{name}.i64")
+            return builder.call(function, [arguments[0], *extra])
+
+        return types.int64(types.int64), generate
+
+    return of_bits
+
+
+_trailing_zeros_bits = _bit_intrinsic("cttz", (ir.Constant(_I1, 0),))
+_count_bits = _bit_intrinsic("ctpop", ())
+
+
+@kernel
+def _equal_mask_plain(array: Bytes, at: int, byte: int) -> int:
+    mask = 0
+    for i in range(LANES):
+        if array[at + i] == byte:
+            mask |= 1 << i
+    return mask
+
+
+@kernel
+def _differ_mask_plain(left: Bytes, at: int, right: Bytes, other: int) -> int:
+    mask = 0
+    for i in range(LANES):
+        if left[at + i] != right[other + i]:
+            mask |= 1 << i
+    return mask
+
+
+@kernel
+def _equal_mask(array: Bytes, at: int, byte: int) -> int:
+    return _equal_mask_of(array, at, byte)
+
+
+@kernel
+def _differ_mask(left: Bytes, at: int, right: Bytes, other: int) -> int:
+    return _differ_mask_of(left, at, right, other)
+
+
+@kernel
+def trailing_zeros(mask: int) -> int:
+    """How many bits below the lowest set bit; 64 for no bit."""
+    return _trailing_zeros_bits(mask)
+
+
+@kernel
+def bit_count(mask: int) -> int:
+    """How many bits are set."""
+    return _count_bits(mask)
+
+
+equal_mask = _equal_mask_plain if IS_PLAIN else _equal_mask
+"""(array, at, byte) -> mask of array[at : at + 64] == byte."""
+
+differ_mask = _differ_mask_plain if IS_PLAIN else _differ_mask
+"""(left, at, right, other) -> mask of left[at : at + 64] != right[other : other + 64]."""

@@ -1,0 +1,66 @@
+"""The vector form and the plain form of every function against Python."""
+
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from core.genotypes import simd
+
+BYTES = st.binary(min_size=2 * simd.LANES, max_size=3 * simd.LANES)
+
+
+def as_mask(bits) -> int:
+    return sum(1 << i for i, bit in enumerate(bits) if bit)
+
+
+def unsigned(mask: int) -> int:
+    return mask & (2**64 - 1)
+
+
+@pytest.mark.parametrize("equal", [simd.equal_mask, simd._equal_mask_plain])
+@given(content=BYTES, at=st.integers(0, simd.LANES), byte=st.integers(0, 3))
+def test_equal_mask_marks_the_bytes_that_are_equal(equal, content, at, byte):
+    array = np.frombuffer(content, np.uint8) % 4
+    expected = as_mask(array[at : at + simd.LANES] == byte)
+    assert unsigned(equal(array.copy(), at, byte)) == expected
+
+
+@pytest.mark.parametrize("differ", [simd.differ_mask, simd._differ_mask_plain])
+@given(content=BYTES, at=st.integers(0, simd.LANES), other=st.integers(0, simd.LANES))
+def test_differ_mask_marks_the_bytes_that_differ(differ, content, at, other):
+    array = np.frombuffer(content, np.uint8) % 3
+    left, right = array[at : at + simd.LANES], array[other : other + simd.LANES]
+    assert unsigned(differ(array.copy(), at, array.copy(), other)) == as_mask(left != right)
+
+
+@given(st.integers(-(2**63), 2**63 - 1))
+def test_bits_are_counted(mask):
+    bits = f"{unsigned(mask):064b}"
+    assert simd.bit_count(mask) == bits.count("1")
+    assert simd.trailing_zeros(mask) == 64 - len(bits.rstrip("0")) if mask else 64
+
+
+def test_the_plain_form_is_chosen_under_bounds_checks_and_finds_a_load_outside(tmp_path):
+    program = (
+        "import numpy as np\n"
+        "from core.genotypes import simd\n"
+        "assert simd.IS_PLAIN\n"
+        "simd.equal_mask(np.zeros(64, np.uint8), 0, 9)\n"
+        "try:\n"
+        "    simd.equal_mask(np.zeros(64, np.uint8), 1, 9)\n"
+        "except IndexError:\n"
+        "    print('found')\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        env=os.environ | {"NUMBA_BOUNDSCHECK": "1", "NUMBA_CACHE_DIR": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout == "found\n"
