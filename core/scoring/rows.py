@@ -2,11 +2,14 @@
 
 Rows are sorted by join key, so that a block finds its rows by binary search. A key is an integer:
 contig code and position when matching by position, the number of the rsID when matching by rsID.
-Rows that cannot be joined (no coordinates, complex alleles) are kept aside with their reason.
+Rows of several scores that name the same alleles at the same key are one *pattern*: it is matched
+once for all of them. Rows that cannot be joined (no coordinates, complex alleles) are kept aside
+with their reason.
 """
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from core.genotypes.vcf import Wanted
+from core.scoring.alleles import allele_codes, long_alleles_of, read_only
 from core.scoring.policy import EffectTypeSource, MatchBy, ScoringPolicy, StrandFlip
 from core.scoring.scoring_file import ScoringFile
 from core.scoring.weighted_sum import ADDITIVE, DOMINANT, RECESSIVE
@@ -24,41 +28,61 @@ _EFFECT_CODES = {"additive": ADDITIVE, "dominant": DOMINANT, "recessive": RECESS
 _POSITION_BITS = 32
 
 
+class Patterns(NamedTuple):
+    """P distinct (key, effect allele, other allele, effect type), sorted by key.
+
+    key            (P,) int64
+    first          (P + 1,) int64: pattern p has the rows first[p] to first[p + 1]
+    effect, other, effect_flipped, other_flipped    (P,) allele codes
+    effect_type    (P,) int8
+    repeats_score  (P,) bool: one score has several rows of the pattern
+    """
+
+    key: npt.NDArray[np.int64]
+    first: npt.NDArray[np.int64]
+    effect: npt.NDArray[np.int64]
+    other: npt.NDArray[np.int64]
+    effect_flipped: npt.NDArray[np.int64]
+    other_flipped: npt.NDArray[np.int64]
+    effect_type: npt.NDArray[np.int8]
+    repeats_score: npt.NDArray[np.bool_]
+
+
 @dataclass(frozen=True, slots=True)
 class ScoreRows:
-    """N joinable rows of K scoring files, sorted by key, then score, then row number.
+    """N joinable rows of K scoring files, in the order of their patterns; rows of one pattern by
+    score, then row number.
 
-    key, score, row_number, effect_type    (N,) int64, int32, int32, int8
+    score, row_number                      (N,) int32
     effect_weight, effect_frequency        (N,) float64; a frequency that the file lacks is NaN
-    effect, other, effect_flipped, other_flipped    (N,) string; null where there is none
     contigs, ids                           what the key counts: contig names, or rsIDs (sorted)
+    long_alleles                           what allele codes count
     """
 
     accessions: tuple[str, ...]
     match_by: MatchBy
     contigs: pa.Array
     ids: pa.Array
-    key: npt.NDArray[np.int64]
+    long_alleles: pa.Array
+    patterns: Patterns
     score: npt.NDArray[np.int32]
     row_number: npt.NDArray[np.int32]
-    effect_type: npt.NDArray[np.int8]
     effect_weight: npt.NDArray[np.float64]
     effect_frequency: npt.NDArray[np.float64]
-    effect: pa.Array
-    other: pa.Array
-    effect_flipped: pa.Array
-    other_flipped: pa.Array
 
     def __len__(self) -> int:
-        return len(self.key)
+        return len(self.score)
 
     @property
     def n_scores(self) -> int:
         return len(self.accessions)
 
-    def keys_of(self, contig: pa.Array, position: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-        """(rows,) position keys of a block's rows; -1 on contigs that no row names."""
-        code = _codes(contig, self.contigs)
+    def keys_of(
+        self, names: pa.Array, n_rows: npt.NDArray[np.int64], position: npt.NDArray[np.int64]
+    ) -> npt.NDArray[np.int64]:
+        """(rows,) position keys of a block, whose contig is names[i] for n_rows[i] rows; -1 on
+        contigs that no row names."""
+        code = np.repeat(_codes(names, self.contigs), n_rows)
         return np.where(code < 0, -1, (code << _POSITION_BITS) | position)
 
     def keys_of_ids(self, ids: pa.Array) -> npt.NDArray[np.int64]:
@@ -69,7 +93,7 @@ class ScoreRows:
         """Names of the contigs on which some row lies; empty when matching by rsID."""
         if self.match_by is MatchBy.RSID:
             return frozenset()
-        codes = np.unique(self.key >> _POSITION_BITS)
+        codes = np.unique(self.patterns.key >> _POSITION_BITS)
         return frozenset(self.contigs.take(pa.array(codes)).to_pylist())
 
     def wanted(self) -> Wanted:
@@ -78,8 +102,8 @@ class ScoreRows:
             return Wanted(
                 positions={}, ids=frozenset(self.ids.to_pylist()), whole_contigs=frozenset()
             )
-        code = self.key >> _POSITION_BITS
-        position = self.key & ((1 << _POSITION_BITS) - 1)
+        code = self.patterns.key >> _POSITION_BITS
+        position = self.patterns.key & ((1 << _POSITION_BITS) - 1)
         positions = {
             name: np.unique(position[code == number])
             for number, name in enumerate(self.contigs.to_pylist())
@@ -103,25 +127,70 @@ def join_rows(files: Sequence[ScoringFile], policy: ScoringPolicy) -> ScoreRows:
     contigs = _distinct(table.column("contig"))
     ids = _distinct(table.column("rsid"))
     key = _row_keys(table, policy.match_by, contigs, ids)
-    order = np.lexsort((_numpy(table, "row_number"), _numpy(table, "score"), key))
-    table = table.take(pa.array(order)).combine_chunks()
-    effect, other = _strings(table, "effect_allele"), _strings(table, "other_allele")
+    pattern = _pattern_codes(table, policy.effect_type)
+    order = np.lexsort((_numpy(table, "row_number"), _numpy(table, "score"), pattern, key))
+    table, key = table.take(pa.array(order)).combine_chunks(), key[order]
+    score = _numpy(table, "score").astype(np.int32)
+    patterns, long_alleles = _patterns(table, key, pattern[order], score, policy)
     return ScoreRows(
         accessions=tuple(file.accession for file in files),
         match_by=policy.match_by,
         contigs=contigs,
         ids=ids,
-        key=key[order],
-        score=_numpy(table, "score").astype(np.int32),
+        long_alleles=long_alleles,
+        patterns=patterns,
+        score=read_only(score),
         row_number=_numpy(table, "row_number").astype(np.int32),
-        effect_type=_effect_types(table, policy.effect_type),
         effect_weight=_numpy(table, "effect_weight").astype(np.float64),
         effect_frequency=_floats(table, "effect_frequency"),
-        effect=effect,
-        other=other,
-        effect_flipped=_flip(effect, other, policy.strand_flip),
-        other_flipped=_flip(other, effect, policy.strand_flip),
     )
+
+
+def _pattern_codes(table: pa.Table, source: EffectTypeSource) -> npt.NDArray[np.int64]:
+    """(rows,) a number for each distinct (effect allele, other allele, effect type)."""
+    effect, _ = _numbered(table, "effect_allele")
+    other, n_others = _numbered(table, "other_allele")
+    kind = _effect_types(table, source).astype(np.int64) + 1
+    return (effect * n_others + other) * (len(_EFFECT_CODES) + 1) + kind
+
+
+def _numbered(table: pa.Table, name: str) -> tuple[npt.NDArray[np.int64], int]:
+    """(the number of each string, how many there are), in order of first appearance; null is 0."""
+    encoded = _strings(table, name).dictionary_encode()
+    number = pc.fill_null(encoded.indices, -1).to_numpy(zero_copy_only=False).astype(np.int64)
+    return number + 1, len(encoded.dictionary) + 1
+
+
+def _patterns(
+    table: pa.Table,
+    key: npt.NDArray[np.int64],
+    code: npt.NDArray[np.int64],
+    score: npt.NDArray[np.int32],
+    policy: ScoringPolicy,
+) -> tuple[Patterns, pa.Array]:
+    """(the patterns of sorted rows, what their allele codes count)."""
+    begins = np.ones(len(key), bool)
+    begins[1:] = (key[1:] != key[:-1]) | (code[1:] != code[:-1])
+    first = np.flatnonzero(begins)
+    repeats = np.zeros(len(key), bool)
+    repeats[1:] = ~begins[1:] & (score[1:] == score[:-1])
+    heads = table.take(pa.array(first)).combine_chunks()
+    alleles = _alleles(heads, policy.strand_flip)
+    long_alleles = long_alleles_of(*alleles)
+    patterns = Patterns(
+        read_only(key[first]),
+        read_only(np.append(first, len(key))),
+        *(read_only(allele_codes(column, long_alleles)) for column in alleles),
+        effect_type=read_only(_effect_types(heads, policy.effect_type)),
+        repeats_score=read_only(np.logical_or.reduceat(repeats, first) if len(first) else repeats),
+    )
+    return patterns, long_alleles
+
+
+def _alleles(table: pa.Table, flips: StrandFlip) -> tuple[pa.Array, pa.Array, pa.Array, pa.Array]:
+    """The effect and the other allele, and both on the other strand."""
+    effect, other = _strings(table, "effect_allele"), _strings(table, "other_allele")
+    return effect, other, _flip(effect, other, flips), _flip(other, effect, flips)
 
 
 def unjoinable_reason(rows: pa.Table, match_by: MatchBy) -> pa.ChunkedArray:

@@ -93,13 +93,28 @@ def merge(n_scores: int, n_samples: int, shards: Iterable[ShardScores]) -> Merge
 
 
 def _one_per_row(matches: pa.Table) -> pa.Table:
-    """A row that several blocks met keeps what became of it: matched, else excluded, else not."""
+    """Ranges to rows. One that several blocks met keeps what became of it: matched, else excluded,
+    else not."""
+    matches = _by_row(matches)
     order = pc.sort_indices(matches, [("row", "ascending"), ("status", "ascending")])
     ordered = matches.take(order)
     row = ordered.column("row").to_numpy()
     first = np.ones(len(row), bool)
     first[1:] = row[1:] != row[:-1]
     return ordered.filter(pa.array(first))
+
+
+def _by_row(matches: pa.Table) -> pa.Table:
+    """MATCH_SCHEMA with one line per row."""
+    n_rows = matches.column("n_rows").to_numpy()
+    if (n_rows == 1).all():
+        return matches
+    of = np.repeat(np.arange(len(n_rows)), n_rows)
+    within = np.arange(len(of)) - np.repeat(np.cumsum(n_rows) - n_rows, n_rows)
+    lines = matches.take(pa.array(of))
+    row = pa.array(lines.column("row").to_numpy() + within)
+    ones = pa.array(np.ones(len(of), np.int64))
+    return lines.set_column(0, "row", row).set_column(1, "n_rows", ones)
 
 
 def contested_rows(shards: Sequence[pa.Table]) -> dict[int, RowsByBlock]:
@@ -109,7 +124,9 @@ def contested_rows(shards: Sequence[pa.Table]) -> dict[int, RowsByBlock]:
     equals, the first in the order of the plan. Only unsorted files, overlapping files and repeated
     IDs come to this: the records of one position lie in one block.
     """
-    held = [table.filter(pc.greater_equal(table.column("match_type"), 0)) for table in shards]
+    held = [
+        _by_row(table.filter(pc.greater_equal(table.column("match_type"), 0))) for table in shards
+    ]
     together = pa.concat_tables([MATCH_SCHEMA.empty_table(), *held])
     shard = np.repeat(np.arange(len(held)), [len(table) for table in held])
     row, block, kind = (together.column(n).to_numpy() for n in ("row", "block", "match_type"))

@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from core.genotypes.block import DosageBlock
+from core.scoring.alleles import alleles_of, variant_ids
 from core.scoring.matching import REASONS, BlockMatches, Reason, Status, match_block
 from core.scoring.terms import TermContext, add_block
 from core.scoring.weighted_sum import Sums
@@ -20,6 +21,7 @@ from core.scoring.weighted_sum import Sums
 MATCH_SCHEMA = pa.schema(
     [
         ("row", pa.int64()),
+        ("n_rows", pa.int64()),
         ("block", pa.int32()),
         ("status", pa.int8()),
         ("reason", pa.int8()),
@@ -28,7 +30,8 @@ MATCH_SCHEMA = pa.schema(
         ("matched_allele", pa.string()),
     ]
 )
-"""Rows of ScoreRows that met a record in a block, which is numbered within its shard. `status`
+"""Rows of ScoreRows that met a record in a block, in ranges of `n_rows` from `row` that had the same
+fate; blocks are numbered within their shard. `status`
 indexes STATUSES, `reason` REASONS, `match_type` MATCH_TYPES, -1 where there is none; `variant_id`
 is contig:position:REF:ALT."""
 
@@ -76,24 +79,24 @@ def _match_batch(
     status[~matches.matched] = STATUSES.index(Status.EXCLUDED)
     status[mismatch] = STATUSES.index(Status.UNMATCHED)
     reason = np.where(sex_unknown, REASONS.index(Reason.SEX_UNKNOWN), matches.reason)
-    variant, nothing = pa.array(matches.variant), pa.scalar(None, pa.string())
-    site = {name: block.column(name).take(variant) for name in ("contig", "position", "ref", "alt")}
-    site["position"] = site["position"].cast(pa.string())
-    allele = pc.if_else(pa.array(matches.effect_is_ref), site["ref"], site["alt"])
-    return pa.RecordBatch.from_arrays(
-        [
-            pa.array(matches.row),
-            pa.array(np.full(len(matches.row), number, np.int32)),
-            pa.array(status.astype(np.int8)),
-            pa.array(reason.astype(np.int8)),
-            pa.array(matches.match_type),
-            pc.if_else(
-                pa.array(mismatch), nothing, pc.binary_join_element_wise(*site.values(), ":")
-            ),
-            pc.if_else(pa.array(mismatch), nothing, allele),
-        ],
-        schema=MATCH_SCHEMA,
-    )
+    named = pa.array(np.where(mismatch, 0, matches.variant), mask=mismatch)
+    ref, alt = block.column("ref").take(named), block.column("alt").take(named)
+    columns = [
+        pa.array(matches.row),
+        pa.array(matches.n_rows),
+        pa.array(np.full(len(matches.row), number, np.int32)),
+        pa.array(status.astype(np.int8)),
+        pa.array(reason.astype(np.int8)),
+        pa.array(matches.match_type),
+        _variant_ids(block, np.where(mismatch, -1, matches.variant)),
+        pc.if_else(pa.array(matches.effect_is_ref), ref, alt),
+    ]
+    return pa.RecordBatch.from_arrays(columns, schema=MATCH_SCHEMA)
+
+
+def _variant_ids(block: DosageBlock, variant: npt.NDArray[np.int64]) -> pa.Array:
+    contig, ref, alt = (alleles_of(block.column(name)) for name in ("contig", "ref", "alt"))
+    return variant_ids(contig, block.position, ref, alt, variant)
 
 
 PARTIAL_SCHEMA = pa.schema(

@@ -76,15 +76,18 @@ def add_block(
     plain = _is_plain(context, block, terms)
     _add_plain(context, block, terms.take(plain), sums)
     sex_unknown = _add_general(context, block, terms.take(~plain), sums)
+    if not sex_unknown.any():
+        return np.zeros(len(matches.row), bool)
     return np.isin(matches.row, terms.row[~plain][sex_unknown])
 
 
 def _terms(context: TermContext, block: DosageBlock, matches: BlockMatches) -> Terms:
-    matched = matches.matched
-    row, variant = matches.row[matched], matches.variant[matched]
-    is_ref = matches.effect_is_ref[matched]
-    order = np.lexsort((row, variant))
-    row, variant, is_ref = row[order], variant[order], is_ref[order]
+    matched = np.flatnonzero(matches.matched)
+    matched = matched[np.argsort(matches.variant[matched], kind="stable")]
+    n_rows = matches.n_rows[matched]
+    of = np.repeat(matched, n_rows)
+    within = np.arange(len(of)) - np.repeat(np.cumsum(n_rows) - n_rows, n_rows)
+    row, variant = matches.row[of] + within, matches.variant[of]
     rows = context.rows
     place, doubled = _places(context, block)
     return Terms(
@@ -92,8 +95,8 @@ def _terms(context: TermContext, block: DosageBlock, matches: BlockMatches) -> T
         variant=variant,
         score=rows.score[row].astype(np.int64),
         weight=rows.effect_weight[row],
-        effect_type=rows.effect_type[row],
-        is_ref=is_ref,
+        effect_type=rows.patterns.effect_type[matches.pattern[of]],
+        is_ref=matches.effect_is_ref[of],
         place=place[variant],
         doubled=doubled[variant],
         record_once=_first_of_record(rows.score[row], block.record[variant]),

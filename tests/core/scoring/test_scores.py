@@ -22,7 +22,7 @@ def matches_in_blocks(*rows: tuple[int, int, int, int]) -> pa.Table:
     columns = ("block", "row", "status", "match_type")
     named = [dict(zip(columns, row, strict=True)) for row in rows]
     return pa.Table.from_pylist(
-        [row | {"reason": -1, "variant_id": "v"} for row in named], schema=MATCH_SCHEMA
+        [row | {"n_rows": 1, "reason": -1, "variant_id": "v"} for row in named], schema=MATCH_SCHEMA
     )
 
 
