@@ -91,6 +91,7 @@ class BlockMatches:
     variant     (M,) int64, the block row of the best candidate
     match_type  (M,) int8, index into MATCH_TYPES; -1 where no allele fits (allele_mismatch)
     reason      (M,) int8, index into REASONS of what keeps the rows out of the score; -1: matched
+    alone       (M,) bool, none of the scores has another row on the record
     """
 
     row: Indices
@@ -99,6 +100,7 @@ class BlockMatches:
     variant: Indices
     match_type: Codes
     reason: Codes
+    alone: Bools
 
     @property
     def matched(self) -> Bools:
@@ -152,7 +154,7 @@ def match_block(
             rows, policy, row[single], found.take(single), reason[single], record
         )
     match_type = np.where(found.fits, found.kind, -1).astype(np.int8)
-    return BlockMatches(row, n_rows, found.pattern, found.variant, match_type, reason)
+    return BlockMatches(row, n_rows, found.pattern, found.variant, match_type, reason, ~by_row[of])
 
 
 def _sites(rows: ScoreRows, block: DosageBlock) -> kernels.Sites:

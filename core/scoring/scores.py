@@ -4,7 +4,7 @@ Partial sums are added in shard order, whatever order they arrive in, so the res
 on the number of workers. Result columns are the contract's.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -19,7 +19,7 @@ from core.scoring.policy import Missing, ScoringPolicy
 from core.scoring.rows import ScoreRows, unjoinable_reason
 from core.scoring.scoring_file import ScoringFile
 from core.scoring.shard import MATCH_SCHEMA, STATUSES, RowsByBlock, ShardScores
-from core.scoring.weighted_sum import Sums, add_sums
+from core.scoring.sums import NO_SETS, ScoreTotals, Sums, add
 
 
 class ScoreStatus(StrEnum):
@@ -84,11 +84,13 @@ class Merged:
 
 def merge(n_scores: int, n_samples: int, shards: Iterable[ShardScores]) -> Merged:
     """Add the shards in the order given, which must be the order of the plan."""
-    total = Sums.zeros(n_scores, n_samples)
+    total: Sums | None = None
     matches = [MATCH_SCHEMA.empty_table()]
     for shard in shards:
-        add_sums(total, shard.sums)
+        total = shard.sums if total is None else add(total, shard.sums)
         matches.append(shard.matches)
+    if total is None:
+        total = Sums.zeros(NO_SETS, n_scores, n_samples)
     return Merged(total, _one_per_row(pa.concat_tables(matches)))
 
 
@@ -145,39 +147,39 @@ def score_table(
     merged: Merged,
     coverage: Sequence[Coverage],
     policy: ScoringPolicy,
-) -> pa.Table:
-    """SCORES_SCHEMA: for each score, one line per sample, in the order of files and samples."""
-    lines = [
-        _lines_of_score(k, accession, samples, merged.sums, coverage[k], policy)
-        for k, accession in enumerate(rows.accessions)
-    ]
-    return pa.concat_tables([SCORES_SCHEMA.empty_table(), *lines])
+) -> Iterator[pa.Table]:
+    """SCORES_SCHEMA, a table for each score in the order of files: one line per sample, in theirs.
+
+    One table at a time: all of them are far larger than the sums that they are made from.
+    """
+    names = pa.array(samples, pa.string())
+    for k, accession in enumerate(rows.accessions):
+        yield _lines_of_score(accession, names, merged.sums.of_score(k), coverage[k], policy)
 
 
 def _lines_of_score(
-    k: int,
     accession: str,
-    samples: Sequence[str],
-    sums: Sums,
+    samples: pa.Array,
+    sums: ScoreTotals,
     coverage: Coverage,
     policy: ScoringPolicy,
 ) -> pa.Table:
-    denominator = sums.denominator[k].astype(np.int64)
-    status = _statuses(sums.n_missing[k], denominator, coverage, policy)
+    denominator = sums.denominator
+    status = _statuses(sums.n_missing, denominator, coverage, policy)
     unscored = np.isin(status, [ScoreStatus.NO_VARIANTS_MATCHED, ScoreStatus.MISSING_CALL])
     average = np.full(len(samples), np.nan)
-    np.divide(sums.score_sum[k], denominator, out=average, where=denominator > 0)
+    np.divide(sums.score_sum, denominator, out=average, where=denominator > 0)
     same = np.full(len(samples), 1)
     columns = [
-        pa.array(samples, pa.string()),
+        samples,
         pa.array([accession] * len(samples), pa.string()),
-        pa.array(sums.score_sum[k], mask=unscored),
+        pa.array(sums.score_sum, mask=unscored),
         pa.array(denominator),
         pa.array(average, mask=unscored | (denominator == 0)),
-        pa.array(sums.allele_count[k].astype(np.int64)),
-        pa.array(sums.dosage_sum[k]),
+        pa.array(sums.allele_count),
+        pa.array(sums.dosage_sum),
         pa.array(same * coverage.n_matched),
-        pa.array(sums.n_missing[k].astype(np.int64)),
+        pa.array(sums.n_missing),
         pa.array(same * coverage.count),
         pa.array(same * coverage.weight),
         pa.array(status, pa.string()),
@@ -186,7 +188,7 @@ def _lines_of_score(
 
 
 def _statuses(
-    n_missing: npt.NDArray[np.int32],
+    n_missing: npt.NDArray[np.int64],
     denominator: npt.NDArray[np.int64],
     coverage: Coverage,
     policy: ScoringPolicy,

@@ -6,6 +6,7 @@ is the work of one task and may run again anywhere, `core.scoring.scores` merges
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -14,9 +15,10 @@ import pyarrow.compute as pc
 
 from core.genotypes.block import DosageBlock
 from core.scoring.alleles import alleles_of, variant_ids
+from core.scoring.block_sums import add_block
 from core.scoring.matching import REASONS, BlockMatches, Reason, Status, match_block
-from core.scoring.terms import TermContext, add_block
-from core.scoring.weighted_sum import Sums
+from core.scoring.sums import NO_SETS, OtherSums, ScoreSets, Sums
+from core.scoring.terms import TermContext
 
 MATCH_SCHEMA = pa.schema(
     [
@@ -30,8 +32,8 @@ MATCH_SCHEMA = pa.schema(
         ("matched_allele", pa.string()),
     ]
 )
-"""Rows of ScoreRows that met a record in a block, in ranges of `n_rows` from `row` that had the same
-fate; blocks are numbered within their shard. `status`
+"""Rows of ScoreRows that met a record in a block, in ranges of `n_rows` from `row` that had the
+same fate; blocks are numbered within their shard. `status`
 indexes STATUSES, `reason` REASONS, `match_type` MATCH_TYPES, -1 where there is none; `variant_id`
 is contig:position:REF:ALT."""
 
@@ -62,7 +64,7 @@ class ShardScores:
 def score_shard(plan: ScorePlan, blocks: Iterable[DosageBlock]) -> ShardScores:
     """Partial sums over the blocks of one shard, added in file order."""
     rows, policy = plan.context.rows, plan.context.policy
-    sums = Sums.zeros(rows.n_scores, plan.n_samples)
+    sums = Sums.zeros(NO_SETS, rows.n_scores, plan.n_samples)
     met: list[pa.RecordBatch] = []
     for number, block in enumerate(blocks):
         matches = match_block(rows, block, policy, plan.settled.get(number, _NO_ROWS))
@@ -99,16 +101,34 @@ def _variant_ids(block: DosageBlock, variant: npt.NDArray[np.int64]) -> pa.Array
     return variant_ids(contig, block.position, ref, alt, variant)
 
 
+_ARRAYS: dict[str, npt.DTypeLike] = {
+    "score_sum": np.float64,
+    "score_offset": np.float64,
+    "dosage": np.int32,
+    "dosage_offset": np.int64,
+    "records": np.int64,
+    "kept": np.int32,
+    "dropped": np.int32,
+    "imputed": np.float64,
+}
+_OTHER_ARRAYS: dict[str, npt.DTypeLike] = {
+    "dosage_sum": np.float64,
+    "n_missing": np.int32,
+    "denominator": np.int32,
+    "allele_count": np.int32,
+}
+
 PARTIAL_SCHEMA = pa.schema(
     [
-        *((name, pa.large_binary()) for name in Sums._fields),
-        ("n_scores", pa.int32()),
+        *((name, pa.large_binary()) for name in (*_ARRAYS, *_OTHER_ARRAYS)),
+        ("set_first", pa.list_(pa.int64())),
+        ("set_scores", pa.list_(pa.int64())),
+        ("n_samples", pa.int64()),
         ("matches", pa.large_binary()),
     ]
 )
-
-
-_SUM_DTYPES: tuple[npt.DTypeLike, ...] = (np.float64, np.float64, np.int32, np.int32, np.int32)
+"""The arrays of Sums and of its `other`, null where there are none; the scores of its sets; an Arrow
+stream of the matches."""
 
 
 def to_partial(scores: ShardScores) -> pa.Table:
@@ -116,20 +136,47 @@ def to_partial(scores: ShardScores) -> pa.Table:
     sink = pa.BufferOutputStream()
     with pa.ipc.new_stream(sink, MATCH_SCHEMA) as writer:
         writer.write_table(scores.matches)
-    arrays = {name: getattr(scores.sums, name) for name in Sums._fields}
-    row = {name: [array.tobytes()] for name, array in arrays.items()}
-    row |= {"n_scores": [len(scores.sums.score_sum)], "matches": [sink.getvalue().to_pybytes()]}
+    sums = scores.sums
+    row: dict[str, pa.Array] = {name: _blob(getattr(sums, name)) for name in _ARRAYS}
+    row |= {name: _blob(getattr(sums.other, name, None)) for name in _OTHER_ARRAYS}
+    row |= {"set_first": pa.array([sums.sets.first]), "set_scores": pa.array([sums.sets.scores])}
+    row |= {"n_samples": pa.array([sums.score_sum.shape[1]]), "matches": _blob(sink.getvalue())}
     return pa.table(row, schema=PARTIAL_SCHEMA)
+
+
+def _blob(array: np.ndarray | pa.Buffer | None) -> pa.Array:
+    """One large_binary value over the memory of the array."""
+    if array is None:
+        return pa.nulls(1, pa.large_binary())
+    data = pa.py_buffer(array)
+    ends = pa.py_buffer(np.array([0, data.size], np.int64))
+    return pa.Array.from_buffers(pa.large_binary(), 1, [None, ends, data])
 
 
 def from_partial(partial: pa.Table) -> ShardScores:
     """The inverse of `to_partial`; the arrays are read-only."""
-    n_scores = partial.column("n_scores")[0].as_py()
-    arrays = {
-        name: np.frombuffer(partial.column(name)[0].as_buffer(), dtype).reshape(n_scores, -1)
-        for name, dtype in zip(Sums._fields, _SUM_DTYPES, strict=True)
-    }
-    return ShardScores(Sums(**arrays), matches_of(partial))
+    n_samples = partial.column("n_samples")[0].as_py()
+    sets = (partial.column(name)[0].values.to_numpy() for name in ("set_first", "set_scores"))
+    arrays = {name: _array(partial, name, dtype, n_samples) for name, dtype in _ARRAYS.items()}
+    other = [_array(partial, name, dtype, n_samples) for name, dtype in _OTHER_ARRAYS.items()]
+    sums = Sums(
+        sets=ScoreSets(*sets),
+        other=None if other[0] is None else OtherSums(*other),
+        **arrays,
+    )
+    return ShardScores(sums, matches_of(partial))
+
+
+def _array(partial: pa.Table, name: str, dtype: npt.DTypeLike, n_samples: int) -> Any:
+    """One number per sample, but for those that everyone shares."""
+    value = partial.column(name)[0]
+    if not value.is_valid:
+        return None
+    array = np.frombuffer(value.as_buffer(), dtype)
+    return array if name in _SHARED else array.reshape(-1, n_samples)
+
+
+_SHARED = frozenset({"score_offset", "dosage_offset", "records"})
 
 
 def matches_of(partial: pa.Table) -> pa.Table:
