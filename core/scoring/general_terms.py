@@ -10,7 +10,7 @@ from core.scoring import weighted_sum as kernels
 from core.scoring.missing_calls import MISSING_RULES, frequencies_of
 from core.scoring.policy import ImputedNonadditive, Ploidy
 from core.scoring.sums import Sums
-from core.scoring.terms import TermContext, Terms, first_of_record
+from core.scoring.terms import TermContext, Terms
 
 Bools = npt.NDArray[np.bool_]
 Floats = npt.NDArray[np.float64]
@@ -34,7 +34,7 @@ def add_general(context: TermContext, block: DosageBlock, terms: Terms, sums: Su
         effect_type=terms.effect_type,
         place=terms.place,
         doubled=terms.doubled,
-        record_once=first_of_record(context, block, terms),
+        record_once=terms.record_once,
     )
     by_contig = policy.ploidy is Ploidy.BY_CONTIG
     kernels.cohort_frequencies(dosage, ploidy, context.sex, by_contig, general, in_cohort)

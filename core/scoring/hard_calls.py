@@ -97,7 +97,7 @@ def add_calls(
             k, first = scores[t], rows[t] * n_samples + start
             part = calls[first : first + width]
             tile, bytes_ = sums[k, start : start + width], held[k, :width]
-            n_others = _mark(calls, first, width, masks)
+            n_others = mark(calls, first, width, 0, masks)
             if n_others * _SPARSE <= width:
                 _walk(part, masks, tile, bytes_, one[t], two[t], missing[t], small[t])
             else:
@@ -112,25 +112,27 @@ def add_calls(
 
 
 @kernel
-def _mark(calls: Bytes, first: int, width: int, masks: Indices) -> int:
-    """Masks of the calls from `first` that are not 0; returns how many there are.
+def mark(calls: Bytes, first: int, width: int, common: int, masks: Indices) -> int:
+    """Masks of the calls from `first` that are not `common`; returns how many there are.
 
-    masks[n] is of 64 calls from 64 * n; the last mask is of the last 64 calls, without those that
-    the mask before it has. All calls count as others where there are fewer than 64.
+    masks    (width // 64 + 1,), overwritten: masks[n] is of the 64 calls from 64 * n; the last is of
+             the last 64 calls without those of the mask before it, or of all where there are fewer
     """
-    if width < LANES:
-        return width
-    n, n_others = 0, 0
+    n, n_others, rest = 0, 0, width % LANES
     for at in range(0, width - LANES + 1, LANES):
-        masks[n] = ~equal_mask(calls, first + at, 0)
+        masks[n] = ~equal_mask(calls, first + at, common)
         n_others += bit_count(masks[n])
         n += 1
-    masks[n] = 0
-    if width % LANES:
-        known = (1 << (LANES - width % LANES)) - 1
-        masks[n] = ~equal_mask(calls, first + width - LANES, 0) & ~known
-        n_others += bit_count(masks[n])
-    return n_others
+    last = 0
+    if width >= LANES:
+        if rest > 0:
+            known = (1 << (LANES - rest)) - 1
+            last = ~equal_mask(calls, first + width - LANES, common) & ~known
+    else:
+        for i in range(width):
+            last |= np.int64(calls[first + i] != common) << i
+    masks[n] = last
+    return n_others + bit_count(last)
 
 
 @kernel
@@ -147,7 +149,7 @@ def _walk(
     """One term on the marked calls, one by one."""
     width = len(calls)
     for n in range(width // LANES + 1):
-        mask, at = masks[n], min(n * LANES, width - LANES)
+        mask, at = masks[n], max(min(n * LANES, width - LANES), 0)
         while mask != 0:
             i = at + trailing_zeros(mask)
             mask &= mask - 1

@@ -7,8 +7,9 @@ from core.genotypes.block import DosageBlock
 from core.scoring import hard_calls as kernels
 from core.scoring.missing_calls import effect_dosages, frequencies_of, missing_dosages
 from core.scoring.sums import Sums
-from core.scoring.terms import TermContext, Terms, first_of_record
+from core.scoring.terms import TermContext, Terms
 
+Bytes = npt.NDArray[np.uint8]
 Bools = npt.NDArray[np.bool_]
 Floats = npt.NDArray[np.float64]
 Indices = npt.NDArray[np.int64]
@@ -16,22 +17,23 @@ Indices = npt.NDArray[np.int64]
 _CALLS = np.array([0.0, 1.0, 2.0])
 
 
-def add_hard(context: TermContext, block: DosageBlock, terms: Terms, sums: Sums) -> None:
-    """Add terms of single rows on hard calls of ploidy 2."""
-    if block.hard_calls is None or not len(terms):
+def add_few(context: TermContext, calls: Bytes, terms: Terms, stand_in: Floats, sums: Sums) -> None:
+    """Add terms of single rows.
+
+    calls       hard calls of ploidy 2, flat
+    stand_in    (T,) effect dosage of a missing call; NaN: it is dropped
+    """
+    if not len(terms):
         return
-    calls, n_samples = block.hard_calls.reshape(-1), block.n_samples
-    missing = kernels.has_missing(calls, n_samples, terms.variant)
-    stand_in = stand_ins(context, block, terms, missing)
+    n_samples = sums.score_sum.shape[1]
     observed = observed_dosages(terms)
     score = context.rows.score[terms.row].astype(np.int64)
     of_zero, call_terms = _call_terms(context, terms, score, observed, stand_in)
     sums.score_offset += np.bincount(score, of_zero, len(sums.score_offset))
     single = sums.single_slots()
     kernels.add_calls(calls, n_samples, call_terms, sums.score_sum, sums.dosage[single:])
-    once = first_of_record(context, block, terms)
-    sums.count_terms(single + score, observed[:, 0], once)
-    count_missing(calls, terms.variant, single + score, missing & once, stand_in, sums)
+    sums.count_terms(single + score, observed[:, 0], terms.record_once)
+    count_missing(calls, terms, single + score, stand_in, sums)
 
 
 def observed_dosages(terms: Terms) -> Floats:
@@ -40,12 +42,15 @@ def observed_dosages(terms: Terms) -> Floats:
     return effect_dosages(named, 2.0, terms.effect_type[:, None])
 
 
-def stand_ins(context: TermContext, block: DosageBlock, terms: Terms, missing: Bools) -> Floats:
-    """(T,) effect dosage of a missing call; NaN: it is dropped, or (not `missing`) there is none."""
+def stand_ins(
+    context: TermContext, block: DosageBlock, calls: Bytes, terms: Terms, missing: Bools
+) -> Floats:
+    """(T,) effect dosage of a missing call of the term's first row; NaN: it is dropped, or (where
+    not `missing`) there is none."""
     stand_in = np.full(len(terms), np.nan)
-    if missing.any() and block.hard_calls is not None:
+    if missing.any():
         chosen = terms.take(missing)
-        counts = kernels.count_calls(block.hard_calls.reshape(-1), block.n_samples, chosen.variant)
+        counts = kernels.count_calls(calls, block.n_samples, chosen.call)
         in_cohort = _frequency_of_counts(counts, chosen.is_ref)
         frequency = frequencies_of(context, block, chosen, in_cohort)
         stand_in[missing] = missing_dosages(context.policy, chosen, frequency)
@@ -67,7 +72,7 @@ def _call_terms(
     dosages = np.column_stack([observed, np.nan_to_num(stand_in, nan=0.0)])
     added = dosages.T * context.rows.effect_weight[terms.row]
     return added[0], kernels.CallTerms(
-        row=terms.variant,
+        row=terms.call,
         score=score,
         one=added[1] - added[0],
         two=added[2] - added[0],
@@ -82,18 +87,13 @@ def small_dosages(observed: Floats) -> npt.NDArray[np.int8]:
     return beyond.astype(np.int8)
 
 
-def count_missing(
-    calls: npt.NDArray[np.uint8],
-    variant: Indices,
-    slot: Indices,
-    counts: Bools,
-    stand_in: Floats,
-    sums: Sums,
-) -> None:
-    """Count the missing calls of the terms chosen by `counts`."""
+def count_missing(calls: Bytes, terms: Terms, slot: Indices, stand_in: Floats, sums: Sums) -> None:
+    """Count missing calls into the slots (T,) of the terms, each record once."""
     n_samples = sums.dosage.shape[1]
+    chosen = np.flatnonzero(terms.record_once)
+    chosen = chosen[kernels.has_missing(calls, n_samples, terms.call[chosen])]
     for is_kept in (True, False):
-        chosen = counts & (np.isnan(stand_in) != is_kept)
-        if chosen.any():
+        these = chosen[np.isnan(stand_in[chosen]) != is_kept]
+        if len(these):
             into = sums.missing_calls(kept=is_kept)
-            kernels.add_missing(calls, n_samples, variant[chosen], slot[chosen], into)
+            kernels.add_missing(calls, n_samples, terms.call[these], slot[these], into)

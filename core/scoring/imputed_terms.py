@@ -7,7 +7,7 @@ from core.genotypes.block import DosageBlock
 from core.scoring import imputed_dosages as kernels
 from core.scoring.missing_calls import frequencies_of, missing_dosages
 from core.scoring.sums import Sums
-from core.scoring.terms import TermContext, Terms, first_of_record
+from core.scoring.terms import TermContext, Terms
 
 Bools = npt.NDArray[np.bool_]
 Floats = npt.NDArray[np.float64]
@@ -38,7 +38,7 @@ def add_imputed(context: TermContext, block: DosageBlock, terms: Terms, sums: Su
     into = sums.imputed_dosages()[single:]
     kernels.add_dosages(dosages, bits, dosage_terms, sums.score_sum, into)
     sums.score_offset += np.bincount(score, of_zero * weight, len(sums.score_offset))
-    once = first_of_record(context, block, terms)
+    once = terms.record_once
     sums.count_terms(single + score, of_zero, once)
     for is_kept in (True, False):
         chosen = missing & once & (np.isnan(stand_in) != is_kept)

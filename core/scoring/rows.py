@@ -20,8 +20,11 @@ from core.genotypes.vcf import Wanted
 from core.scoring.alleles import allele_codes, long_alleles_of, read_only
 from core.scoring.policy import EffectTypeSource, MatchBy, ScoringPolicy, StrandFlip
 from core.scoring.scoring_file import ScoringFile
+from core.scoring.sums import ScoreSets
 from core.scoring.weighted_sum import ADDITIVE, DOMINANT, RECESSIVE
 from core.variants import complement, reverse_complement
+
+Indices = npt.NDArray[np.int64]
 
 _EFFECT_CODES = {"additive": ADDITIVE, "dominant": DOMINANT, "recessive": RECESSIVE}
 
@@ -36,6 +39,8 @@ class Patterns(NamedTuple):
     effect, other, effect_flipped, other_flipped    (P,) allele codes
     effect_type    (P,) int8
     repeats_score  (P,) bool: one score has several rows of the pattern
+    one_frequency  (P,) bool: its rows have one effect_frequency, or none has any
+    score_set      (P,) int64: its scores as one of ScoreRows.sets; -1 where they are none of them
     """
 
     key: npt.NDArray[np.int64]
@@ -46,6 +51,8 @@ class Patterns(NamedTuple):
     other_flipped: npt.NDArray[np.int64]
     effect_type: npt.NDArray[np.int8]
     repeats_score: npt.NDArray[np.bool_]
+    one_frequency: npt.NDArray[np.bool_]
+    score_set: npt.NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +64,7 @@ class ScoreRows:
     effect_weight, effect_frequency        (N,) float64; a frequency that the file lacks is NaN
     contigs, ids                           what the key counts: contig names, or rsIDs (sorted)
     long_alleles                           what allele codes count
+    sets                                   scores that patterns have in common
     """
 
     accessions: tuple[str, ...]
@@ -64,6 +72,7 @@ class ScoreRows:
     contigs: pa.Array
     ids: pa.Array
     long_alleles: pa.Array
+    sets: ScoreSets
     patterns: Patterns
     score: npt.NDArray[np.int32]
     row_number: npt.NDArray[np.int32]
@@ -131,19 +140,80 @@ def join_rows(files: Sequence[ScoringFile], policy: ScoringPolicy) -> ScoreRows:
     order = np.lexsort((_numpy(table, "row_number"), _numpy(table, "score"), pattern, key))
     table, key = table.take(pa.array(order)).combine_chunks(), key[order]
     score = _numpy(table, "score").astype(np.int32)
-    patterns, long_alleles = _patterns(table, key, pattern[order], score, policy)
+    frequency = _floats(table, "effect_frequency")
+    first = _first_rows(key, pattern[order])
+    sets, score_set = _score_sets(first, score)
+    heads = table.take(pa.array(first[:-1])).combine_chunks()
+    alleles = _alleles(heads, policy.strand_flip)
+    long_alleles = long_alleles_of(*alleles)
     return ScoreRows(
         accessions=tuple(file.accession for file in files),
         match_by=policy.match_by,
         contigs=contigs,
         ids=ids,
         long_alleles=long_alleles,
-        patterns=patterns,
+        sets=sets,
+        patterns=Patterns(
+            read_only(key[first[:-1]]),
+            read_only(first),
+            *(read_only(allele_codes(column, long_alleles)) for column in alleles),
+            effect_type=read_only(_effect_types(heads, policy.effect_type)),
+            repeats_score=read_only(_any_repeat(first, score)),
+            one_frequency=read_only(~_any_change(first, np.nan_to_num(frequency, nan=-1.0))),
+            score_set=read_only(score_set),
+        ),
         score=read_only(score),
         row_number=_numpy(table, "row_number").astype(np.int32),
-        effect_weight=_numpy(table, "effect_weight").astype(np.float64),
-        effect_frequency=_floats(table, "effect_frequency"),
+        effect_weight=read_only(_numpy(table, "effect_weight").astype(np.float64)),
+        effect_frequency=frequency,
     )
+
+
+def _first_rows(key: Indices, code: Indices) -> Indices:
+    """(P + 1,) where patterns begin among sorted rows, and how many rows there are."""
+    begins = np.ones(len(key), bool)
+    begins[1:] = (key[1:] != key[:-1]) | (code[1:] != code[:-1])
+    return np.append(np.flatnonzero(begins), len(key))
+
+
+def _any_change(first: Indices, values: np.ndarray) -> npt.NDArray[np.bool_]:
+    """(P,) whether the rows of a pattern differ."""
+    changes = np.append(False, values[1:] != values[:-1])[: len(values)]
+    changes[first[:-1]] = False
+    return _any_row(first, changes)
+
+
+def _any_repeat(first: Indices, score: npt.NDArray[np.int32]) -> npt.NDArray[np.bool_]:
+    """(P,) whether a pattern has several rows of one score; they stand side by side."""
+    repeats = np.append(False, score[1:] == score[:-1])[: len(score)]
+    repeats[first[:-1]] = False
+    return _any_row(first, repeats)
+
+
+def _any_row(first: Indices, rows: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+    return np.logical_or.reduceat(rows, first[:-1]) if len(rows) else rows
+
+
+MANY_ROWS = 4
+"""Rows of a pattern from which its scores are summed side by side."""
+
+_MOST_SETS = 64
+
+
+def _score_sets(first: Indices, score: npt.NDArray[np.int32]) -> tuple[ScoreSets, Indices]:
+    """(the sets of scores that most patterns of many rows have, (P,) the set of each or -1)."""
+    set_of = np.full(len(first) - 1, -1, np.int64)
+    many = np.flatnonzero(np.diff(first) >= MANY_ROWS)
+    n_patterns: dict[bytes, int] = {}
+    names = [score[first[p] : first[p + 1]].tobytes() for p in many.tolist()]
+    for name in names:
+        n_patterns[name] = n_patterns.get(name, 0) + 1
+    common = sorted(n_patterns, key=lambda name: -n_patterns[name])[:_MOST_SETS]
+    number = {name: n for n, name in enumerate(common)}
+    set_of[many] = [number.get(name, -1) for name in names]
+    members = [np.frombuffer(name, np.int32).astype(np.int64) for name in common]
+    ends = np.cumsum([0, *map(len, members)])
+    return ScoreSets(ends, np.concatenate([*members, np.empty(0, np.int64)])), set_of
 
 
 def _pattern_codes(table: pa.Table, source: EffectTypeSource) -> npt.NDArray[np.int64]:
@@ -159,32 +229,6 @@ def _numbered(table: pa.Table, name: str) -> tuple[npt.NDArray[np.int64], int]:
     encoded = _strings(table, name).dictionary_encode()
     number = pc.fill_null(encoded.indices, -1).to_numpy(zero_copy_only=False).astype(np.int64)
     return number + 1, len(encoded.dictionary) + 1
-
-
-def _patterns(
-    table: pa.Table,
-    key: npt.NDArray[np.int64],
-    code: npt.NDArray[np.int64],
-    score: npt.NDArray[np.int32],
-    policy: ScoringPolicy,
-) -> tuple[Patterns, pa.Array]:
-    """(the patterns of sorted rows, what their allele codes count)."""
-    begins = np.ones(len(key), bool)
-    begins[1:] = (key[1:] != key[:-1]) | (code[1:] != code[:-1])
-    first = np.flatnonzero(begins)
-    repeats = np.zeros(len(key), bool)
-    repeats[1:] = ~begins[1:] & (score[1:] == score[:-1])
-    heads = table.take(pa.array(first)).combine_chunks()
-    alleles = _alleles(heads, policy.strand_flip)
-    long_alleles = long_alleles_of(*alleles)
-    patterns = Patterns(
-        read_only(key[first]),
-        read_only(np.append(first, len(key))),
-        *(read_only(allele_codes(column, long_alleles)) for column in alleles),
-        effect_type=read_only(_effect_types(heads, policy.effect_type)),
-        repeats_score=read_only(np.logical_or.reduceat(repeats, first) if len(first) else repeats),
-    )
-    return patterns, long_alleles
 
 
 def _alleles(table: pa.Table, flips: StrandFlip) -> tuple[pa.Array, pa.Array, pa.Array, pa.Array]:

@@ -7,6 +7,7 @@ on the number of workers. Result columns are the contract's.
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import reduce
 
 import numpy as np
 import numpy.typing as npt
@@ -18,8 +19,8 @@ from core.scoring.matching import MATCH_TYPES, REASONS, Reason, Status
 from core.scoring.policy import Missing, ScoringPolicy
 from core.scoring.rows import ScoreRows, unjoinable_reason
 from core.scoring.scoring_file import ScoringFile
-from core.scoring.shard import MATCH_SCHEMA, STATUSES, RowsByBlock, ShardScores
-from core.scoring.sums import NO_SETS, ScoreTotals, Sums, add
+from core.scoring.shard import MATCH_SCHEMA, STATUSES, RowsByBlock, ShardScores, add_scores
+from core.scoring.sums import NO_SETS, ScoreTotals, Sums
 
 
 class ScoreStatus(StrEnum):
@@ -84,14 +85,10 @@ class Merged:
 
 def merge(n_scores: int, n_samples: int, shards: Iterable[ShardScores]) -> Merged:
     """Add the shards in the order given, which must be the order of the plan."""
-    total: Sums | None = None
-    matches = [MATCH_SCHEMA.empty_table()]
-    for shard in shards:
-        total = shard.sums if total is None else add(total, shard.sums)
-        matches.append(shard.matches)
-    if total is None:
-        total = Sums.zeros(NO_SETS, n_scores, n_samples)
-    return Merged(total, _one_per_row(pa.concat_tables(matches)))
+    none = ShardScores(Sums.zeros(NO_SETS, n_scores, n_samples), MATCH_SCHEMA.empty_table())
+    parts = iter(shards)
+    total = reduce(add_scores, parts, next(parts, none))
+    return Merged(total.sums, _one_per_row(total.matches))
 
 
 def _one_per_row(matches: pa.Table) -> pa.Table:
@@ -120,18 +117,16 @@ def _by_row(matches: pa.Table) -> pa.Table:
 
 
 def contested_rows(shards: Sequence[pa.Table]) -> dict[int, RowsByBlock]:
-    """Rows that fit an allele in several blocks: by shard and block, those to let go of.
+    """Rows that fit an allele in several blocks: by shard index and block, those to let go of.
 
-    `shards` are the MATCH_SCHEMA tables in plan order. The best match type keeps the row; among
-    equals, the first in the order of the plan. Only unsorted files, overlapping files and repeated
-    IDs come to this: the records of one position lie in one block.
+    `shards` are MATCH_SCHEMA tables of one or several shards each. The best match type keeps the
+    row; among equals, the first in the order of shards. Only unsorted files, overlapping files and
+    repeated IDs come to this: the records of one position lie in one block.
     """
-    held = [
-        _by_row(table.filter(pc.greater_equal(table.column("match_type"), 0))) for table in shards
-    ]
-    together = pa.concat_tables([MATCH_SCHEMA.empty_table(), *held])
-    shard = np.repeat(np.arange(len(held)), [len(table) for table in held])
-    row, block, kind = (together.column(n).to_numpy() for n in ("row", "block", "match_type"))
+    fits = [t.filter(pc.greater_equal(t.column("match_type"), 0)) for t in shards]
+    held = _by_row(pa.concat_tables([MATCH_SCHEMA.empty_table(), *fits]))
+    columns = ("row", "shard", "block", "match_type")
+    row, shard, block, kind = (held.column(name).to_numpy() for name in columns)
     order = np.lexsort((block, shard, kind, row))
     loses = order[1:][row[order][1:] == row[order][:-1]]
     lost: dict[int, RowsByBlock] = {}

@@ -17,13 +17,14 @@ from core.genotypes.block import DosageBlock
 from core.scoring.alleles import alleles_of, variant_ids
 from core.scoring.block_sums import add_block
 from core.scoring.matching import REASONS, BlockMatches, Reason, Status, match_block
-from core.scoring.sums import NO_SETS, OtherSums, ScoreSets, Sums
+from core.scoring.sums import OtherSums, ScoreSets, Sums, add
 from core.scoring.terms import TermContext
 
 MATCH_SCHEMA = pa.schema(
     [
         ("row", pa.int64()),
         ("n_rows", pa.int64()),
+        ("shard", pa.int32()),
         ("block", pa.int32()),
         ("status", pa.int8()),
         ("reason", pa.int8()),
@@ -61,20 +62,23 @@ class ShardScores:
     matches: pa.Table
 
 
-def score_shard(plan: ScorePlan, blocks: Iterable[DosageBlock]) -> ShardScores:
-    """Partial sums over the blocks of one shard, added in file order."""
+def score_shard(plan: ScorePlan, blocks: Iterable[DosageBlock], shard: int = 0) -> ShardScores:
+    """Partial sums over the blocks of one shard, added in file order; `shard` is its index."""
     rows, policy = plan.context.rows, plan.context.policy
-    sums = Sums.zeros(NO_SETS, rows.n_scores, plan.n_samples)
+    sums = Sums.zeros(rows.sets, rows.n_scores, plan.n_samples)
     met: list[pa.RecordBatch] = []
     for number, block in enumerate(blocks):
         matches = match_block(rows, block, policy, plan.settled.get(number, _NO_ROWS))
         sex_unknown = add_block(plan.context, block, matches, sums)
-        met.append(_match_batch(number, block, matches, sex_unknown))
+        met.append(_match_batch((shard, number), block, matches, sex_unknown))
     return ShardScores(sums, pa.Table.from_batches(met, MATCH_SCHEMA))
 
 
 def _match_batch(
-    number: int, block: DosageBlock, matches: BlockMatches, sex_unknown: npt.NDArray[np.bool_]
+    place: tuple[int, int],
+    block: DosageBlock,
+    matches: BlockMatches,
+    sex_unknown: npt.NDArray[np.bool_],
 ) -> pa.RecordBatch:
     mismatch = matches.match_type < 0
     status = np.where(matches.matched, STATUSES.index(Status.MATCHED), 0)
@@ -86,7 +90,7 @@ def _match_batch(
     columns = [
         pa.array(matches.row),
         pa.array(matches.n_rows),
-        pa.array(np.full(len(matches.row), number, np.int32)),
+        *(pa.array(np.full(len(matches.row), number, np.int32)) for number in place),
         pa.array(status.astype(np.int8)),
         pa.array(reason.astype(np.int8)),
         pa.array(matches.match_type),
@@ -99,6 +103,16 @@ def _match_batch(
 def _variant_ids(block: DosageBlock, variant: npt.NDArray[np.int64]) -> pa.Array:
     contig, ref, alt = (alleles_of(block.column(name)) for name in ("contig", "ref", "alt"))
     return variant_ids(contig, block.position, ref, alt, variant)
+
+
+def add_scores(left: ShardScores, right: ShardScores) -> ShardScores:
+    """The scores of two neighbouring ranges of shards as those of one range.
+
+    Floats are added, left + right, so the tree of such additions fixes the bits. Matches follow each
+    other; each knows its shard, for `contested_rows`.
+    """
+    matches = pa.concat_tables([left.matches, right.matches])
+    return ShardScores(add(left.sums, right.sums), matches)
 
 
 _ARRAYS: dict[str, npt.DTypeLike] = {
@@ -151,6 +165,11 @@ def _blob(array: np.ndarray | pa.Buffer | None) -> pa.Array:
     data = pa.py_buffer(array)
     ends = pa.py_buffer(np.array([0, data.size], np.int64))
     return pa.Array.from_buffers(pa.large_binary(), 1, [None, ends, data])
+
+
+def add_partials(left: pa.Table, right: pa.Table) -> pa.Table:
+    """`add_scores` of two rows of PARTIAL_SCHEMA; other columns are left out."""
+    return to_partial(add_scores(from_partial(left), from_partial(right)))
 
 
 def from_partial(partial: pa.Table) -> ShardScores:

@@ -44,8 +44,10 @@ class Terms:
     row, n_rows  (T,) rows of ScoreRows
     pattern      (T,) the pattern that they are of
     variant      (T,) block row
+    call         (T,) row of the calls, which is `variant` unless the calls are not the block's own
     effect_type, is_ref, place, doubled    (T,) as in `weighted_sum.DosageTerms`
-    alone        (T,) none of its scores has another term on the record
+    alone        (T,) none of its scores has another term on the record; else it is a single row
+    record_once  (T,) no earlier term is of the same record and score
     """
 
     match: Indices
@@ -53,11 +55,13 @@ class Terms:
     n_rows: Indices
     pattern: Indices
     variant: Indices
+    call: Indices
     effect_type: Codes
     is_ref: Bools
     place: Codes
     doubled: Bools
     alone: Bools
+    record_once: Bools
 
     def __len__(self) -> int:
         return len(self.row)
@@ -88,20 +92,25 @@ def terms_of(context: TermContext, block: DosageBlock, matches: BlockMatches) ->
         n_rows=matches.n_rows[matched],
         pattern=pattern,
         variant=variant,
+        call=variant,
         effect_type=context.rows.patterns.effect_type[pattern],
         is_ref=matches.effect_is_ref[matched],
         place=place[variant],
         doubled=doubled[variant],
         alone=matches.alone[matched],
+        record_once=_first_of_record(context, block, matches, matched),
     )
 
 
-def first_of_record(context: TermContext, block: DosageBlock, terms: Terms) -> Bools:
-    """(T,) no earlier term of single rows names another allele of the record for the same score."""
-    once = terms.alone.copy()
+def _first_of_record(
+    context: TermContext, block: DosageBlock, matches: BlockMatches, matched: Indices
+) -> Bools:
+    """(T,) no earlier term names another allele of the record for the same score."""
+    once = matches.alone[matched]
     several = np.flatnonzero(~once)
-    score = context.rows.score[terms.row[several]].astype(np.int64)
-    pair = score << 32 | block.record[terms.variant[several]].astype(np.int64)
+    term = matched[several]
+    score = context.rows.score[matches.row[term]].astype(np.int64)
+    pair = score << 32 | block.record[matches.variant[term]].astype(np.int64)
     _, first = np.unique(pair, return_index=True)
     once[several[first]] = True
     return once

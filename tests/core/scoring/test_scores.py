@@ -22,15 +22,21 @@ def matches_in_blocks(*rows: tuple[int, int, int, int]) -> pa.Table:
     columns = ("block", "row", "status", "match_type")
     named = [dict(zip(columns, row, strict=True)) for row in rows]
     return pa.Table.from_pylist(
-        [row | {"n_rows": 1, "reason": -1, "variant_id": "v"} for row in named], schema=MATCH_SCHEMA
+        [row | {"n_rows": 1, "shard": 0, "reason": -1, "variant_id": "v"} for row in named],
+        schema=MATCH_SCHEMA,
     )
 
 
 def lost(tables: list[pa.Table]) -> dict[int, dict[int, list[int]]]:
-    """Rows by shard and block."""
+    """Rows by shard and block, of tables in the order of shards."""
+    at = MATCH_SCHEMA.get_field_index("shard")
+    numbered = [
+        table.set_column(at, "shard", pa.array([n] * len(table), pa.int32()))
+        for n, table in enumerate(tables)
+    ]
     return {
         shard: {block: rows.tolist() for block, rows in by_block.items()}
-        for shard, by_block in contested_rows(tables).items()
+        for shard, by_block in contested_rows(numbered).items()
     }
 
 
