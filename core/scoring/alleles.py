@@ -2,7 +2,7 @@
 tells apart.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -12,11 +12,16 @@ import pyarrow.compute as pc
 from core.genotypes.simd import kernel
 
 Bytes = npt.NDArray[np.uint8]
+Element = Any
+"""One element of an array, which has no type of its own for a type checker."""
 
 
 class Alleles(NamedTuple):
-    """n strings, null being the one of no bytes: string i is data[offsets[i] : offsets[i + 1]]; offsets (n + 1,) int32 never
-    decrease and stay inside data. Both are read-only, so that a kernel is compiled once."""
+    """n strings, null being the one of no bytes: string i is data[offsets[i] : offsets[i + 1]].
+
+    offsets (n + 1,) int32 never decrease and stay inside data (bytes). Both are read-only, so that
+    a kernel is compiled once.
+    """
 
     offsets: npt.NDArray[np.int32]
     data: Bytes
@@ -93,20 +98,20 @@ def same_allele(alleles: Alleles, i: int, j: int) -> bool:
     length = alleles.offsets[i + 1] - one
     if alleles.offsets[j + 1] - two != length:
         return False
-    for at in range(length):
-        if alleles.data[one + at] != alleles.data[two + at]:
-            return False
-    return True
+    at = 0
+    while at < length and alleles.data[one + at] == alleles.data[two + at]:
+        at += 1
+    return at == length
 
 
 @kernel
-def is_single_base(code: int) -> bool:
+def is_single_base(code: Element) -> bool:
     """Whether a code is that of one byte, which is then its low byte."""
     return code >> 56 == 1
 
 
 @kernel
-def complement_base(base: int) -> int:
+def complement_base(base: Element) -> int:
     """The base on the other strand; -1 for what is none of ACGT."""
     if base == 65:
         return 84
@@ -196,7 +201,7 @@ def _copy(strings: Alleles, i: int, into: Bytes, at: int) -> int:
 
 
 @kernel
-def _n_digits(number: int) -> int:
+def _n_digits(number: Element) -> int:
     digits = 1
     while number >= 10:
         number //= 10

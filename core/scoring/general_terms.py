@@ -18,7 +18,10 @@ Indices = npt.NDArray[np.int64]
 
 
 def add_general(context: TermContext, block: DosageBlock, terms: Terms, sums: Sums) -> Bools:
-    """Add terms of single rows. Returns (T,) a missing Y call belongs to a sample of unknown sex."""
+    """Add terms of single rows.
+
+    Returns (T,): a missing Y call belongs to a sample of unknown sex.
+    """
     sex_unknown = np.zeros(len(terms), bool)
     if not len(terms):
         return sex_unknown

@@ -13,6 +13,7 @@ from core.genotypes.simd import kernel
 from core.scoring.alleles import (
     NO_ALLELE,
     Alleles,
+    Element,
     complement_base,
     is_palindrome,
     is_single_base,
@@ -50,12 +51,12 @@ class Sites(NamedTuple):
 
 @kernel
 def match_type(
-    effect: int,
-    other: int,
-    effect_flipped: int,
-    other_flipped: int,
-    ref: int,
-    alt: int,
+    effect: Element,
+    other: Element,
+    effect_flipped: Element,
+    other_flipped: Element,
+    ref: Element,
+    alt: Element,
     may_flip_alone: bool,
 ) -> int:
     """The match table, best row first, over allele codes; the record always has both alleles."""
@@ -107,7 +108,7 @@ def best_matches(
             pattern[n], best[n] = p, variant[j]
             for at in range(j, end):
                 v = variant[at]
-                # Without an other allele, only the record tells an indel, which is not to be flipped
+                # Without an other allele, only the record tells an indel, which never flips
                 may_flip_alone = basewise or not is_indel[v]
                 e, o, ef, of = effect[p], other[p], effect_flipped[p], other_flipped[p]
                 found = match_type(e, o, ef, of, ref[v], alt[v], may_flip_alone)

@@ -143,13 +143,13 @@ def match_block(
     key, variant = _keys(rows, block)
     basewise = policy.strand_flip is StrandFlip.BASEWISE
     found = _Candidates(*kernels.best_matches(rows.patterns, key, variant, sites, basewise))
-    reason = _exclusions(block, sites, policy, found, _places(rows, block, key, variant))
+    reason = _exclusions(sites, policy, found, _places(rows, block, key, variant))
     by_row = _row_by_row(rows, sites, found, settled)
     row, n_rows, of = _row_ranges(rows, found, by_row, settled)
     found, reason = found.take(of), reason[of]
     single = np.flatnonzero(by_row[of])
     if len(single):
-        record = sites.record[found.variant[single]]
+        record = sites.record[found.variant[single]].astype(np.int64)
         reason[single] = _without_duplicates(
             rows, policy, row[single], found.take(single), reason[single], record
         )
@@ -214,7 +214,6 @@ def _ascending(key: Indices, variant: Indices) -> tuple[Indices, Indices]:
 
 
 def _exclusions(
-    block: DosageBlock,
     sites: kernels.Sites,
     policy: ScoringPolicy,
     found: _Candidates,

@@ -108,8 +108,8 @@ def _variant_ids(block: DosageBlock, variant: npt.NDArray[np.int64]) -> pa.Array
 def add_scores(left: ShardScores, right: ShardScores) -> ShardScores:
     """The scores of two neighbouring ranges of shards as those of one range.
 
-    Floats are added, left + right, so the tree of such additions fixes the bits. Matches follow each
-    other; each knows its shard, for `contested_rows`.
+    Floats are added, left + right, so the tree of such additions fixes the bits. Matches follow
+    each other; each knows its shard, for `contested_rows`.
     """
     matches = pa.concat_tables([left.matches, right.matches])
     return ShardScores(add(left.sums, right.sums), matches)
@@ -141,8 +141,8 @@ PARTIAL_SCHEMA = pa.schema(
         ("matches", pa.large_binary()),
     ]
 )
-"""The arrays of Sums and of its `other`, null where there are none; the scores of its sets; an Arrow
-stream of the matches."""
+"""The arrays of Sums and of its `other`, null where there are none; the scores of its sets; the
+matches as an Arrow stream."""
 
 
 def to_partial(scores: ShardScores) -> pa.Table:
