@@ -33,7 +33,8 @@ def add_many(
     weight, score = context.rows.effect_weight, context.rows.score
     dosages = np.zeros((0, 0), np.int32)
     if many.by_row.any():
-        dosages = sums.dosage[sums.single_slots() :]
+        single = sums.single_slots()  # makes them in a new array
+        dosages = sums.dosage[single:]
     n_tile = kernels.samples_per_tile(len(sums.score_sum))
     kernels.add_to_everyone(many, weight, score, sums.score_offset)
     kernels.add_calls(calls, n_samples, many, weight, score, n_tile, sums.score_sum, dosages)

@@ -197,7 +197,7 @@ def _any_row(first: Indices, rows: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool
 MANY_ROWS = 4
 """Rows of a pattern from which its scores are summed side by side."""
 
-_MOST_SETS = 64
+MOST_SETS = 64
 
 
 def _score_sets(first: Indices, score: npt.NDArray[np.int32]) -> tuple[ScoreSets, Indices]:
@@ -208,7 +208,7 @@ def _score_sets(first: Indices, score: npt.NDArray[np.int32]) -> tuple[ScoreSets
     names = [score[first[p] : first[p + 1]].tobytes() for p in many.tolist()]
     for name in names:
         n_patterns[name] = n_patterns.get(name, 0) + 1
-    common = sorted(n_patterns, key=lambda name: -n_patterns[name])[:_MOST_SETS]
+    common = sorted(n_patterns, key=lambda name: -n_patterns[name])[:MOST_SETS]
     number = {name: n for n, name in enumerate(common)}
     set_of[many] = [number.get(name, -1) for name in names]
     members = [np.frombuffer(name, np.int32).astype(np.int64) for name in common]

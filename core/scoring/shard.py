@@ -16,7 +16,9 @@ import pyarrow.compute as pc
 from core.genotypes.block import DosageBlock
 from core.scoring.alleles import alleles_of, variant_ids
 from core.scoring.block_sums import add_block
+from core.scoring.joined_blocks import joined_blocks
 from core.scoring.matching import REASONS, BlockMatches, Reason, Status, match_block
+from core.scoring.rows import MANY_ROWS
 from core.scoring.sums import OtherSums, ScoreSets, Sums, add
 from core.scoring.terms import TermContext
 
@@ -63,10 +65,15 @@ class ShardScores:
 
 
 def score_shard(plan: ScorePlan, blocks: Iterable[DosageBlock], shard: int = 0) -> ShardScores:
-    """Partial sums over the blocks of one shard, added in file order; `shard` is its index."""
+    """Partial sums over the blocks of one shard, added in file order; `shard` is its index.
+
+    The bits of the sums depend on where the blocks begin, no more than rounding.
+    """
     rows, policy = plan.context.rows, plan.context.policy
     sums = Sums.zeros(rows.sets, rows.n_scores, plan.n_samples)
     met: list[pa.RecordBatch] = []
+    if rows.n_scores >= MANY_ROWS:
+        blocks = joined_blocks(blocks)
     for number, block in enumerate(blocks):
         matches = match_block(rows, block, policy, plan.settled.get(number, _NO_ROWS))
         sex_unknown = add_block(plan.context, block, matches, sums)

@@ -1,16 +1,17 @@
-"""Sums of whole blocks: exact arithmetic is the oracle, and scores do not depend on their company."""
+"""Sums of whole blocks: exact arithmetic is the oracle; scores do not depend on their company."""
 
 import tempfile
 from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.genotypes.block import DosageBlock
 from core.scoring.policy import Compat, ScoringPolicy, policy_for
-from core.scoring.rows import join_rows
+from core.scoring.rows import MOST_SETS, join_rows
 from core.scoring.scoring_file import ScoringFile, read_scoring_file
 from core.scoring.shard import ScorePlan, score_shard
 from core.scoring.sums import ScoreTotals
@@ -86,8 +87,21 @@ def assert_same(ours: ScoreTotals, theirs: ScoreTotals) -> None:
 
 
 @settings(deadline=None, max_examples=25)
-@given(st.integers(0, 2**32 - 1), st.sampled_from([1, 9, 70]), st.sampled_from(MISSING))
-def test_a_score_comes_to_the_same_alone_in_company_and_in_other_blocks(seed, n_samples, missing):
+@given(
+    st.integers(0, 2**32 - 1),
+    st.sampled_from([1, 9, 70]),
+    st.sampled_from(MISSING),
+    st.sampled_from([0, 2, MOST_SETS]),
+)
+def test_a_score_comes_to_the_same_alone_in_company_and_in_other_blocks(
+    seed, n_samples, missing, n_sets
+):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("core.scoring.rows.MOST_SETS", n_sets)
+        check_company(seed, n_samples, missing)
+
+
+def check_company(seed: int, n_samples: int, missing: str) -> None:
     random = np.random.default_rng(seed)
     variants = sites(random)
     cohort = calls(random, variants, n_samples)
