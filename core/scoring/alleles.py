@@ -2,6 +2,7 @@
 tells apart.
 """
 
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -54,25 +55,24 @@ NO_ALLELE, UNKNOWN_ALLELE = 0, -1
 _SHORT = 7
 
 
-def allele_codes(strings: pa.Array, long_alleles: pa.Array) -> npt.NDArray[np.int64]:
+def allele_codes(alleles: Alleles, long_alleles: Mapping[bytes, int]) -> npt.NDArray[np.int64]:
     """(n,) equal alleles have equal codes, different ones do not, UNKNOWN_ALLELE aside.
 
-    Up to seven bytes are the code itself, under their number in the top byte; longer alleles are
-    counted in `long_alleles`.
+    Up to seven bytes are the code itself, under their number in the top byte; those of longer
+    alleles are `long_alleles`.
     """
-    codes = _short_codes(alleles_of(strings))
-    is_long = np.flatnonzero(codes == UNKNOWN_ALLELE)
-    if len(is_long):
-        index = pc.index_in(strings.take(pa.array(is_long)), value_set=long_alleles)
-        codes[is_long] = UNKNOWN_ALLELE - 1 - pc.fill_null(index, -1).to_numpy().astype(np.int64)
+    codes = _short_codes(alleles)
+    for i in np.flatnonzero(codes == UNKNOWN_ALLELE).tolist():
+        allele = alleles.data[alleles.offsets[i] : alleles.offsets[i + 1]].tobytes()
+        codes[i] = long_alleles.get(allele, UNKNOWN_ALLELE)
     return codes
 
 
-def long_alleles_of(*columns: pa.Array) -> pa.Array:
-    """The distinct alleles that do not fit into their code."""
+def long_alleles_of(*columns: pa.Array) -> dict[bytes, int]:
+    """A code below UNKNOWN_ALLELE for each distinct allele that does not fit into its code."""
     strings = pa.chunked_array(columns, pa.string())
-    longer = strings.filter(pc.greater(pc.binary_length(strings), _SHORT))
-    return longer.unique()
+    longer = strings.filter(pc.greater(pc.binary_length(strings), _SHORT)).unique()
+    return {name.encode(): UNKNOWN_ALLELE - 1 - n for n, name in enumerate(longer.to_pylist())}
 
 
 @kernel
@@ -146,10 +146,7 @@ def variant_ids(
     rows: npt.NDArray[np.int64],
 ) -> pa.Array:
     """contig:position:REF:ALT of each of `rows`; a negative row has none (null)."""
-    offsets, data = _write_ids(contig, position, ref, alt, rows)
-    known = np.packbits(rows >= 0, bitorder="little")
-    buffers = [pa.py_buffer(known), pa.py_buffer(offsets), pa.py_buffer(data)]
-    return pa.Array.from_buffers(pa.string(), len(rows), buffers)
+    return _strings(rows, *_write_ids(contig, position, ref, alt, rows))
 
 
 @kernel
@@ -183,6 +180,43 @@ def _write_ids(
         at = _copy(ref, i, data, end + 1)
         data[at] = 58
         _copy(alt, i, data, at + 1)
+    return offsets, data
+
+
+def matched_alleles(
+    ref: Alleles,
+    alt: Alleles,
+    rows: npt.NDArray[np.int64],
+    is_ref: npt.NDArray[np.bool_],
+) -> pa.Array:
+    """REF or ALT of each of `rows`; a negative row has none (null)."""
+    return _strings(rows, *_write_alleles(ref, alt, rows, is_ref))
+
+
+def _strings(rows: npt.NDArray[np.int64], offsets: npt.NDArray[np.int32], data: Bytes) -> pa.Array:
+    known = np.packbits(rows >= 0, bitorder="little")
+    buffers = [pa.py_buffer(known), pa.py_buffer(offsets), pa.py_buffer(data)]
+    return pa.Array.from_buffers(pa.string(), len(rows), buffers)
+
+
+@kernel
+def _write_alleles(
+    ref: Alleles,
+    alt: Alleles,
+    rows: npt.NDArray[np.int64],
+    is_ref: npt.NDArray[np.bool_],
+) -> tuple[npt.NDArray[np.int32], Bytes]:
+    """(offsets, data) of the strings."""
+    offsets = np.zeros(len(rows) + 1, np.int32)
+    for n in range(len(rows)):
+        i, size = rows[n], 0
+        if i >= 0:
+            size = _length(ref, i) if is_ref[n] else _length(alt, i)
+        offsets[n + 1] = offsets[n] + size
+    data = np.empty(offsets[len(rows)], np.uint8)
+    for n in range(len(rows)):
+        if rows[n] >= 0:
+            _copy(ref if is_ref[n] else alt, rows[n], data, offsets[n])
     return offsets, data
 
 

@@ -124,7 +124,7 @@ def mark(calls: Bytes, first: int, width: int, common: int, masks: Indices) -> i
         masks[n] = ~equal_mask(calls, first + at, common)
         n_others += bit_count(masks[n])
         n += 1
-    last: int = np.int64(0)
+    last = np.int64(0)
     if width >= LANES:
         if rest > 0:
             known = (1 << (LANES - rest)) - 1
@@ -133,7 +133,7 @@ def mark(calls: Bytes, first: int, width: int, common: int, masks: Indices) -> i
         for i in range(width):
             last |= np.int64(calls[first + i] != common) << i
     masks[n] = last
-    return n_others + bit_count(last)
+    return n_others + bit_count(int(last))
 
 
 @kernel

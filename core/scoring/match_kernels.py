@@ -247,14 +247,3 @@ def shares_record(
             shared[at] = several or repeats[pattern[at]]
         m = end
     return shared
-
-
-@kernel
-def new_strings(strings: Alleles) -> Indices:
-    """The indices where a string differs from the one before; 0 is the first of them."""
-    found, n = np.empty(len(strings.offsets) - 1, np.int64), 0
-    for i in range(len(strings.offsets) - 1):
-        if i == 0 or not same_allele(strings, i - 1, i):
-            found[n] = i
-            n += 1
-    return found[:n]

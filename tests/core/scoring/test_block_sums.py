@@ -128,12 +128,12 @@ def check_company(seed: int, n_samples: int, missing: str) -> None:
 def test_score_sums_are_those_of_exact_arithmetic(seed, imputed, missing):
     random = np.random.default_rng(seed)
     variants = [(contig, at, ref, alts.split(",")[0]) for contig, at, ref, alts in sites(random)]
-    cohort = calls(random, variants, 5).astype(np.float64)
+    cohort: np.ndarray = calls(random, variants, 5).astype(np.float64)
     cohort[cohort == 255] = np.nan
     if imputed:
         cohort = np.float32(cohort * 0.9).astype(np.float64)
     (file,) = scores(random, 1, variants)
-    written = cohort if imputed else np.nan_to_num(cohort, nan=255)
+    written: np.ndarray = cohort if imputed else np.nan_to_num(cohort, nan=255)
     blocks = [block_of(variants, written.tolist(), imputed=imputed)]
     (found,) = totals([file], blocks, policy(missing=missing))
     by_place = {site[1]: n for n, site in enumerate(variants)}

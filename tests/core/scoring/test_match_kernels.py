@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from core.genotypes.block import DosageBlock
-from core.scoring.alleles import UNKNOWN_ALLELE, allele_codes, long_alleles_of
+from core.scoring.alleles import UNKNOWN_ALLELE, allele_codes, alleles_of, long_alleles_of
 from core.scoring.matching import match_block
 from core.scoring.policy import Compat, ScoringPolicy, policy_for
 from core.scoring.rows import ScoreRows, join_rows
@@ -97,8 +97,8 @@ def test_every_row_has_the_fate_that_the_oracle_gives_it(records, scores, fields
 @given(st.lists(st.text("ACGT", max_size=12), max_size=20))
 def test_allele_codes_are_equal_where_the_alleles_are(alleles):
     column = pa.array(alleles, pa.string())
-    codes = allele_codes(column, long_alleles_of(column)).tolist()
+    codes = allele_codes(alleles_of(column), long_alleles_of(column)).tolist()
     for one, left in zip(codes, alleles, strict=True):
         assert [one == two for two in codes] == [left == right for right in alleles]
-    others = allele_codes(column, pa.array([], pa.string()))
+    others = allele_codes(alleles_of(column), {})
     assert (others == UNKNOWN_ALLELE).tolist() == [len(allele) > 7 for allele in alleles]
