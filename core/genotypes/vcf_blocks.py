@@ -15,31 +15,35 @@ import pyarrow as pa
 from core.errors import GenotypeFileError
 from core.genotypes.block import SITE_SCHEMA, DosageBlock, Dosages
 from core.genotypes.calls import HalfCall
-from core.genotypes.vcf_kernels import (
-    DS_OUT_OF_RANGE,
-    EIGHTH_TAB,
-    FOURTH_TAB,
+from core.genotypes.vcf_calls import (
     HALF_CALL,
     HALF_CALL_ERROR,
     HALF_CALL_HAPLOID,
     HALF_CALL_MISSING,
     HALF_CALL_REFERENCE,
-    MALFORMED_DS,
     MALFORMED_GT,
     OK,
     PLOIDY_TOO_HIGH,
-    SECOND_TAB,
-    THIRD_TAB,
     TOO_FEW_SAMPLES,
     TOO_MANY_SAMPLES,
     UNKNOWN_ALLELE,
+    decode_gt,
+)
+from core.genotypes.vcf_dosages import (
+    DS_OUT_OF_RANGE,
+    MALFORMED_DS,
     WRONG_DS_COUNT,
+    decode_ds,
+)
+from core.genotypes.vcf_kernels import (
+    EIGHTH_TAB,
+    FOURTH_TAB,
+    SECOND_TAB,
+    THIRD_TAB,
     Ints,
     Text,
     alt_spans,
     count_alts,
-    decode_ds,
-    decode_gt,
     gather,
 )
 from core.genotypes.vcf_lines import LineWindow, ShardLines

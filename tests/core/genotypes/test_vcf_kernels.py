@@ -1,69 +1,22 @@
 import os
 import random
-import struct
 import subprocess
 import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.genotypes import vcf_kernels as kernels
+from core.genotypes.vcf_calls import decode_gt
+from core.genotypes.vcf_dosages import decode_ds
 from tests.builders.vcf import Record
 
 
 def as_text(content: bytes) -> np.ndarray:
     return np.frombuffer(bytearray(content), np.uint8)
-
-
-def number(text: str) -> float | None:
-    value, is_number = kernels.parse_number(as_text(text.encode()), 0, len(text))
-    return value if is_number else None
-
-
-def bits(value: float | None) -> bytes:
-    assert value is not None
-    return struct.pack("<f", np.float32(value))
-
-
-@pytest.mark.parametrize("text", ["0", "1", "2.", ".5", "0.0250", "-0.5", "+1", "1e-05", "1E+1"])
-def test_a_decimal_number_is_read(text):
-    assert number(text) == float(text)
-
-
-@pytest.mark.parametrize(
-    "text",
-    ["", ".", "-", "1e", "1e+", "e5", "1,5", "0x1", "nan", "inf", "1e39", "1.2.3", " 1", "1_0"],
-)
-def test_what_is_no_finite_number_is_refused(text):
-    assert number(text) is None
-
-
-@settings(deadline=None)
-@given(st.floats(min_value=0, max_value=1e6))
-@example(5e-324)
-@example(1e-45)
-@example(0.1 + 0.2)
-def test_the_shortest_form_of_a_float64_reads_back_as_the_same_float32(value):
-    assert bits(number(repr(value))) == bits(value)
-
-
-@settings(deadline=None)
-@given(digits=st.text("0123456789", min_size=1, max_size=30), point=st.integers(0, 30))
-@example(digits="16777217", point=8)
-@example(digits="9007199254740993", point=16)
-def test_any_decimal_text_reads_as_the_float32_of_its_float64(digits, point):
-    text = digits[:point] + "." + digits[point:]
-    assert bits(number(text)) == bits(float(text))
-
-
-@settings(deadline=None)
-@given(mantissa=st.integers(0, 10**25), exponent=st.integers(-60, 12))
-def test_any_exponent_reads_as_the_float32_of_its_float64(mantissa, exponent):
-    text = f"{mantissa}e{exponent}"
-    assert bits(number(text)) == bits(float(text))
 
 
 @settings(deadline=None)
@@ -165,9 +118,9 @@ def decode_everything(content: bytes, n_samples: int, half_call: int) -> None:
         line, alts = lines[i : i + 1], n_alts[i : i + 1]
         text = text[: line[0, kernels.LINE_END]]  # nothing behind the line is there to be loaded
         calls = np.empty((n_rows, n_samples), np.uint8)
-        kernels.decode_gt(text, line, alts, half_call, 0, calls, ploidy, is_diploid)
+        decode_gt(text, line, alts, half_call, 0, calls, ploidy, is_diploid)
         dosages = np.empty((n_rows, n_samples), np.float32)
-        kernels.decode_ds(text, line, alts, half_call, 0, dosages, ploidy, is_diploid)
+        decode_ds(text, line, alts, half_call, 0, dosages, ploidy, is_diploid)
 
 
 def fuzz(n_files: int) -> None:
