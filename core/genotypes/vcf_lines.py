@@ -20,6 +20,7 @@ import numpy.typing as npt
 
 from core.errors import GenotypeFileError, Where
 from core.genome_build import canonical_contig
+from core.genotypes.simd import PADDING
 from core.genotypes.text import Compression, Piece, first_piece_at, read_text
 from core.genotypes.vcf_kernels import (
     BAD_POSITION,
@@ -70,7 +71,7 @@ class TextRange:
 class LineWindow:
     """Whole position groups; valid until the next window is read, which reuses the memory.
 
-    text            (n,) uint8
+    text            (n,) uint8; simd.PADDING bytes or more stand behind the last line
     lines           (m, 11) int64, as vcf_kernels.index_lines makes them
     positions       (m,) int64 POS
     contigs         (m,) int32, index into `contig_names`
@@ -142,10 +143,14 @@ class _Buffer:
     def text(self) -> Text:
         return self._memory[: self.n_bytes]
 
+    @property
+    def padded_text(self) -> Text:
+        return self._memory[: self.n_bytes + PADDING]
+
     def append(self, piece: bytes) -> None:
         end = self.n_bytes + len(piece)
-        if end > len(self._memory):
-            grown = np.empty(max(end, 2 * len(self._memory)), np.uint8)
+        if end + PADDING > len(self._memory):
+            grown = np.empty(max(end + PADDING, 2 * len(self._memory)), np.uint8)
             grown[: self.n_bytes] = self.text
             self._memory = grown
         self._memory.data[self.n_bytes : end] = piece
@@ -289,7 +294,7 @@ class ShardLines:
         is_group_start = np.ones(n, np.bool_)
         is_group_start[1:] = (contigs[1:] != contigs[:-1]) | (positions[1:] != positions[:-1])
         window = LineWindow(
-            text,
+            self._buffer.padded_text,
             lines,
             positions,
             contigs,
