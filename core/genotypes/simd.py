@@ -36,6 +36,7 @@ PADDING = 64
 """Bytes behind a text that loads may touch and no result depends on."""
 
 _settings = cast("Any", config)  # numba fills the module from the environment
+_njit: Any = njit  # its types know no option that numba passes on to its target
 IS_PLAIN = bool(_settings.BOUNDSCHECK or _settings.DISABLE_JIT)
 
 _I1, _I8, _I64 = ir.IntType(1), ir.IntType(8), ir.IntType(64)
@@ -45,6 +46,19 @@ _VECTOR = ir.VectorType(_I8, LANES)
 def kernel(function: Callable[P, R]) -> Callable[P, R]:
     """numba's decorator, which has no types: the GIL released, compiled once per machine."""
     compiled: Any = njit(nogil=True, cache=True)(function)
+    return cast("Callable[P, R]", compiled)
+
+
+def inner_kernel(function: Callable[P, R]) -> Callable[P, R]:
+    """As `kernel`, for what other kernels call for each sample: reference counts of its arrays are
+    left alone, which cost more than its work. The caller holds the arrays; it allocates none."""
+    compiled: Any = _njit(nogil=True, cache=True, _nrt=False)(function)
+    return cast("Callable[P, R]", compiled)
+
+
+def inlined_kernel(function: Callable[P, R]) -> Callable[P, R]:
+    """As `inner_kernel`, for a few operations: LLVM copies them to where they are called."""
+    compiled: Any = _njit(nogil=True, cache=True, _nrt=False, forceinline=True)(function)
     return cast("Callable[P, R]", compiled)
 
 
@@ -116,7 +130,7 @@ _trailing_zeros_bits = _bit_intrinsic("cttz", (ir.Constant(_I1, 0),))
 _count_bits = _bit_intrinsic("ctpop", ())
 
 
-@kernel
+@inner_kernel
 def _equal_mask_plain(array: Bytes, at: int, byte: int) -> int:
     mask = 0
     for i in range(LANES):
@@ -125,7 +139,7 @@ def _equal_mask_plain(array: Bytes, at: int, byte: int) -> int:
     return mask
 
 
-@kernel
+@inner_kernel
 def _differ_mask_plain(left: Bytes, at: int, right: Bytes, other: int) -> int:
     mask = 0
     for i in range(LANES):
@@ -134,27 +148,47 @@ def _differ_mask_plain(left: Bytes, at: int, right: Bytes, other: int) -> int:
     return mask
 
 
-@kernel
+@inlined_kernel
 def _equal_mask(array: Bytes, at: int, byte: int) -> int:
     return _equal_mask_of(array, at, byte)
 
 
-@kernel
+@inlined_kernel
 def _differ_mask(left: Bytes, at: int, right: Bytes, other: int) -> int:
     return _differ_mask_of(left, at, right, other)
 
 
-@kernel
-def trailing_zeros(mask: int) -> int:
-    """How many bits below the lowest set bit; 64 for no bit."""
+@inner_kernel
+def _trailing_zeros_plain(mask: int) -> int:
+    n = 0
+    while n < LANES and not mask >> n & 1:
+        n += 1
+    return n
+
+
+@inner_kernel
+def _bit_count_plain(mask: int) -> int:
+    n = 0
+    for i in range(LANES):
+        n += mask >> i & 1
+    return n
+
+
+@inlined_kernel
+def _trailing_zeros(mask: int) -> int:
     return _trailing_zeros_bits(mask)
 
 
-@kernel
-def bit_count(mask: int) -> int:
-    """How many bits are set."""
+@inlined_kernel
+def _bit_count(mask: int) -> int:
     return _count_bits(mask)
 
+
+trailing_zeros = _trailing_zeros_plain if IS_PLAIN else _trailing_zeros
+"""mask -> how many bits below the lowest set bit; 64 for no bit."""
+
+bit_count = _bit_count_plain if IS_PLAIN else _bit_count
+"""mask -> how many bits are set."""
 
 equal_mask = _equal_mask_plain if IS_PLAIN else _equal_mask
 """(array, at, byte) -> mask of array[at : at + 64] == byte."""

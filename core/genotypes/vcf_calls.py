@@ -8,7 +8,22 @@ depends on bytes outside the line.
 import numpy as np
 import numpy.typing as npt
 
-from core.genotypes.simd import kernel
+from core.genotypes.simd import (
+    LANES,
+    bit_count,
+    equal_mask,
+    inlined_kernel,
+    inner_kernel,
+    kernel,
+    trailing_zeros,
+)
+from core.genotypes.simd_cells import (
+    CELL_BYTES,
+    CELLS,
+    load_word,
+    store_calls,
+    store_calls_of_one_alt,
+)
 from core.genotypes.vcf_kernels import (
     EIGHTH_TAB,
     LINE_END,
@@ -41,9 +56,10 @@ _ZERO = 48
 _NINE = 57
 _COLON = 58
 _BAR = 124
+_TABS_AT_ONCE = 4
 
 
-@kernel
+@inner_kernel
 def format_index(text: Text, start: int, end: int, first: int, second: int) -> int:
     """Which colon-separated field of a span is the two letters; -1 for none."""
     field, at = 0, start
@@ -58,7 +74,7 @@ def format_index(text: Text, start: int, end: int, first: int, second: int) -> i
     return -1
 
 
-@kernel
+@inner_kernel
 def read_call(
     text: Text, start: int, end: int, n_alts: int, half_call: int, counts: Bytes
 ) -> tuple[int, int, bool]:
@@ -120,29 +136,6 @@ def read_call(
 
 
 @kernel
-def _decode_fixed_width(text: Text, start: int, end: int, n_samples: int, calls: Bytes) -> bool:
-    """A line of nothing but 0/0, 0|1, 1/1, ./. of one ALT: calls (n_samples,) overwritten.
-
-    False where the line is something else; `calls` is undefined then.
-    """
-    if end - start != 4 * n_samples - 1:
-        return False
-    is_other = np.uint8(0)
-    for s in range(n_samples):
-        at = start + 4 * s
-        left, phase, right = text[at], text[at + 1], text[at + 2]
-        # "&" and "|", not "and" and "or": without branches the loop becomes vector code
-        is_missing = (left == _DOT) & (right == _DOT)
-        is_called = (left & 254 == _ZERO) & (right & 254 == _ZERO)
-        is_phase = (phase == _SLASH) | (phase == _BAR)
-        is_other |= np.uint8(not ((is_missing | is_called) & is_phase))
-        calls[s] = np.uint8(MISSING) if is_missing else np.uint8((left & 1) + (right & 1))
-    for s in range(n_samples - 1):
-        is_other |= np.uint8(text[start + 4 * s + 3] != _TAB)
-    return is_other == 0
-
-
-@kernel
 def decode_gt(
     text: Text,
     lines: Ints,
@@ -155,6 +148,7 @@ def decode_gt(
 ) -> tuple[int, int, int]:
     """Decode GT of all samples of all lines, wherever FORMAT has it.
 
+    text        goes on for simd.PADDING bytes behind the last line's end
     lines       (n, 11); n_alts (n,) as by count_alts. A line has max(1, n_alts) rows, the first
                 line's from `first_row` on. Without ALT the row's dosage is 0 for called samples.
     half_call   HALF_CALL_MISSING: missing. HALF_CALL_HAPLOID: the seen allele stands for all (mixed
@@ -165,40 +159,211 @@ def decode_gt(
     A sample without a GT is missing and diploid. Returns (status, line, sample) of the first
     problem; (OK, n, 0).
     """
-    n_samples = dosage.shape[1]
     row = first_row
     counts = np.zeros(most(n_alts), np.uint8)
+    starts = np.empty(dosage.shape[1] + 1 + LANES, np.int64)
     for i in range(lines.shape[0]):
         start, end = lines[i, NINTH_TAB] + 1, lines[i, LINE_END]
-        n_rows = max(1, n_alts[i])
         gt = format_index(text, lines[i, EIGHTH_TAB] + 1, lines[i, NINTH_TAB], 71, 84)
+        n_rows = max(1, n_alts[i])
         for r in range(row, row + n_rows):
             is_diploid[r] = True
-        is_done = (
-            gt == 0
-            and n_alts[i] == 1
-            and _decode_fixed_width(text, start, end, n_samples, dosage[row])
-        )
-        if not is_done:
-            status, sample = _decode_calls(
+        if gt == 0 and lines[i, NINTH_TAB] - lines[i, EIGHTH_TAB] == 3:
+            status, sample = _decode_lone_calls(
+                text, start, end, n_alts[i], half_call, counts, row, dosage, ploidy, is_diploid
+            )
+        elif gt == 0:
+            status, sample = _decode_first_calls(
+                text,
+                start,
+                end,
+                n_alts[i],
+                half_call,
+                counts,
+                starts,
+                row,
+                dosage,
+                ploidy,
+                is_diploid,
+            )
+        else:
+            status, sample = _decode_later_calls(
                 text, start, end, gt, n_alts[i], half_call, counts, row, dosage, ploidy, is_diploid
             )
-            if status != OK:
-                return status, i, sample
+        if status != OK:
+            return status, i, sample
         row += n_rows
     return OK, lines.shape[0], 0
 
 
-@kernel
+@inner_kernel
 def most(n_alts: Ints) -> int:
-    most = 1
+    """The largest number of ALT alleles, at least 1."""
+    largest = 1
     for i in range(n_alts.shape[0]):
-        most = max(most, n_alts[i])
-    return most
+        largest = max(largest, n_alts[i])
+    return largest
 
 
-@kernel
-def _decode_calls(
+@inner_kernel
+def _decode_lone_calls(
+    text: Text,
+    start: int,
+    end: int,
+    n_alts: int,
+    half_call: int,
+    counts: Bytes,
+    row: int,
+    dosage: Bytes,
+    ploidy: Bytes,
+    is_diploid: npt.NDArray[np.bool_],
+) -> tuple[int, int]:
+    """(status, sample) of a line whose FORMAT is GT: cells of four bytes wherever there are 16."""
+    n_samples = dosage.shape[1]
+    at, sample = start, 0
+    while sample < n_samples:
+        first = sample
+        at, sample = _decode_cells(text, at, end, sample, n_alts, row, dosage)
+        if not is_diploid[row]:
+            ploidy[row : row + max(1, n_alts), first:sample] = 2
+        stop = min(sample + CELLS, n_samples)
+        while sample < stop:
+            if at > end:
+                return TOO_FEW_SAMPLES, sample
+            status, at = _decode_call(
+                text, at, end, 0, n_alts, half_call, counts, row, sample, dosage, ploidy, is_diploid
+            )
+            if status != OK:
+                return status, sample
+            sample += 1
+    return (OK, 0) if at == end + 1 else (TOO_MANY_SAMPLES, n_samples)
+
+
+@inner_kernel
+def _decode_cells(
+    text: Text, at: int, end: int, sample: int, n_alts: int, row: int, dosage: Bytes
+) -> tuple[int, int]:
+    """(at, sample) of the first call that was not decoded, from `sample`, which begins at `at`.
+
+    Decodes tabs with 0|1, 1/1 or ./. behind them, 16 at a time, up to a group with something else.
+    What is left behind the samples' last whole group is decoded with calls of that group again.
+    """
+    n_samples, first = dosage.shape[1], sample
+    while sample + CELLS <= n_samples and at + CELL_BYTES - 1 <= end:
+        if _decode_group(text, at - 1, n_alts, row, sample, dosage) != 0:
+            break
+        sample += CELLS
+        at += CELL_BYTES
+    if sample == first:
+        return at, sample
+    n_left = n_samples - sample
+    if (
+        0 < n_left < CELLS
+        and end - at == 4 * n_left - 1
+        and _decode_group(text, end - CELL_BYTES, n_alts, row, n_samples - CELLS, dosage) == 0
+    ):
+        return end + 1, n_samples
+    if at <= end and text[at - 1] != _TAB:
+        return at - 4, sample - 1  # the call in the last cell goes on
+    return at, sample
+
+
+@inner_kernel
+def _decode_group(text: Text, at: int, n_alts: int, row: int, sample: int, dosage: Bytes) -> int:
+    """The mask of 16 cells from the tab at `at` that are none; the others' dosages are stored."""
+    if n_alts == 1:
+        return store_calls_of_one_alt(text, at, dosage, row, sample)
+    other = 0
+    for r in range(max(1, n_alts)):
+        other |= store_calls(text, at, dosage, row + r, sample, r + 1, min(n_alts, 9))
+    return other
+
+
+@inner_kernel
+def find_samples(text: Text, start: int, end: int, n_samples: int, starts: Ints) -> int:
+    """How many samples start..end has; of more than `n_samples`, some number above it.
+
+    starts  (at least n_samples + 1 + LANES,) overwritten: where each sample begins, and behind the
+            last one end + 1, so that sample s is starts[s] .. starts[s + 1] - 1; undefined where
+            there are more than `n_samples`
+    """
+    starts[0], n = start, 1
+    for window in range(start, end, LANES):
+        tabs = equal_mask(text, window, _TAB)
+        if end - window < LANES:
+            tabs &= (1 << (end - window)) - 1
+        n_tabs = bit_count(tabs)
+        # Four at least, wanted or not: a branch for each tab is guessed wrong too often.
+        for i in range(_TABS_AT_ONCE):
+            starts[n + i] = window + trailing_zeros(tabs) + 1
+            tabs &= tabs - 1
+        for i in range(_TABS_AT_ONCE, n_tabs):
+            starts[n + i] = window + trailing_zeros(tabs) + 1
+            tabs &= tabs - 1
+        n += n_tabs
+        if n > n_samples:
+            return n
+    starts[n] = end + 1
+    return n
+
+
+@inner_kernel
+def _decode_first_calls(
+    text: Text,
+    start: int,
+    end: int,
+    n_alts: int,
+    half_call: int,
+    counts: Bytes,
+    starts: Ints,
+    row: int,
+    dosage: Bytes,
+    ploidy: Bytes,
+    is_diploid: npt.NDArray[np.bool_],
+) -> tuple[int, int]:
+    """(status, sample) of a line with GT as its first field; `starts` as for `find_samples`."""
+    n_samples = dosage.shape[1]
+    n_found = find_samples(text, start, end, n_samples, starts)
+    for sample in range(min(n_found, n_samples)):
+        at = starts[sample]
+        if not _decode_diploid(text, at, end, n_alts, row, sample, dosage):
+            status, _ = _decode_call(
+                text, at, end, 0, n_alts, half_call, counts, row, sample, dosage, ploidy, is_diploid
+            )
+            if status != OK:
+                return status, sample
+        elif not is_diploid[row]:
+            store_ploidy(ploidy, is_diploid, row, max(1, n_alts), sample, 2)
+    if n_found == n_samples:
+        return OK, 0
+    return (TOO_FEW_SAMPLES, n_found) if n_found < n_samples else (TOO_MANY_SAMPLES, n_samples)
+
+
+@inlined_kernel
+def _decode_diploid(
+    text: Text, at: int, end: int, n_alts: int, row: int, sample: int, dosage: Bytes
+) -> bool:
+    """Whether a sample begins with a whole call such as 0|1 or ./.; its dosages are stored then."""
+    call = np.int64(load_word(text, at) & np.uint64(0xFFFFFFFF))
+    phase, behind = (call >> 8) & 255, call >> 24
+    is_whole = ((behind == _COLON) | (behind == _TAB) | (at + 3 == end)) & (at + 3 <= end)
+    is_whole &= (phase == _SLASH) | (phase == _BAR)
+    is_missing = call & 0xFF00FF == 0x2E002E
+    if n_alts == 1:
+        is_called = call & 0xFE00FE == 0x300030
+        copies = (call & 1) + ((call >> 16) & 1)
+        dosage[row, sample] = np.uint8(MISSING) if is_missing else np.uint8(copies)
+        return bool(is_whole & (is_called | is_missing))
+    left, right = (call & 255) ^ _ZERO, ((call >> 16) & 255) ^ _ZERO
+    is_called = (left <= min(n_alts, 9)) & (right <= min(n_alts, 9))
+    for r in range(1, max(1, n_alts) + 1):
+        copies = np.uint8(left == r) + np.uint8(right == r)
+        dosage[row + r - 1, sample] = np.uint8(MISSING) if is_missing else np.uint8(copies)
+    return bool(is_whole & (is_called | is_missing))
+
+
+@inner_kernel
+def _decode_later_calls(
     text: Text,
     start: int,
     end: int,
@@ -211,44 +376,54 @@ def _decode_calls(
     ploidy: Bytes,
     is_diploid: npt.NDArray[np.bool_],
 ) -> tuple[int, int]:
-    """(status, sample) of one line's samples in start..end; `gt` is GT's field, -1 for none."""
-    n_samples, n_rows = dosage.shape[1], max(1, n_alts)
+    """(status, sample) of a line whose GT is field `gt`, not the first one; -1 for none."""
+    n_samples = dosage.shape[1]
     at = start
-    for s in range(n_samples):
+    for sample in range(n_samples):
         if at > end:
-            return TOO_FEW_SAMPLES, s
-        copies, is_missing, is_simple = 2, True, False
-        left = right = np.uint8(0)
-        if gt == 0 and n_alts == 1 and at + 3 <= end:
-            left, phase, right = text[at], text[at + 1], text[at + 2]
-            is_simple = (
-                left & 254 == _ZERO
-                and right & 254 == _ZERO
-                and phase in (_SLASH, _BAR)
-                and (at + 3 == end or text[at + 3] == _TAB or text[at + 3] == _COLON)
-            )
-        if is_simple:
-            dosage[row, s] = (left & 1) + (right & 1)
-            is_missing = False
-            at += 3
-        else:
-            first, last, at = subfield(text, at, end, gt)
-            if first >= 0:
-                status, copies, is_missing = read_call(text, first, last, n_alts, half_call, counts)
-                if status != OK:
-                    return status, s
-            for r in range(n_rows):
-                value = counts[r] if n_alts > 0 else np.uint8(0)
-                dosage[row + r, s] = MISSING if is_missing else value
-        if copies != 2 or not is_diploid[row]:
-            store_ploidy(ploidy, is_diploid, row, n_rows, s, copies)
-        while at < end and text[at] != _TAB:
-            at += 1
-        at += 1
+            return TOO_FEW_SAMPLES, sample
+        status, at = _decode_call(
+            text, at, end, gt, n_alts, half_call, counts, row, sample, dosage, ploidy, is_diploid
+        )
+        if status != OK:
+            return status, sample
     return (OK, 0) if at == end + 1 else (TOO_MANY_SAMPLES, n_samples)
 
 
-@kernel
+@inner_kernel
+def _decode_call(
+    text: Text,
+    at: int,
+    end: int,
+    gt: int,
+    n_alts: int,
+    half_call: int,
+    counts: Bytes,
+    row: int,
+    sample: int,
+    dosage: Bytes,
+    ploidy: Bytes,
+    is_diploid: npt.NDArray[np.bool_],
+) -> tuple[int, int]:
+    """(status, where the next sample begins) of any sample, which begins at `at`."""
+    n_rows = max(1, n_alts)
+    copies, is_missing = 2, True
+    first, last, at = subfield(text, at, end, gt)
+    if first >= 0:
+        status, copies, is_missing = read_call(text, first, last, n_alts, half_call, counts)
+        if status != OK:
+            return status, at
+    for r in range(n_rows):
+        called = counts[r] if n_alts > 0 else np.uint8(0)
+        dosage[row + r, sample] = np.uint8(MISSING) if is_missing else called
+    if copies != 2 or not is_diploid[row]:
+        store_ploidy(ploidy, is_diploid, row, n_rows, sample, copies)
+    while at < end and text[at] != _TAB:
+        at += 1
+    return OK, at + 1
+
+
+@inner_kernel
 def store_ploidy(
     ploidy: Bytes,
     is_diploid: npt.NDArray[np.bool_],
@@ -266,7 +441,7 @@ def store_ploidy(
         ploidy[r, sample] = copies
 
 
-@kernel
+@inner_kernel
 def subfield(text: Text, start: int, end: int, field: int) -> tuple[int, int, int]:
     """(start, end, at) of a sample's colon-separated field; start -1 where it is dropped.
 

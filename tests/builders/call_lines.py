@@ -1,0 +1,72 @@
+"""Lines of a VCF for the kernels that decode them, without a file around."""
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from core.genotypes import vcf_kernels as kernels
+from core.genotypes.simd import PADDING
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """`status`, `line` and `sample` as the kernel returns them; what it wrote where all is well.
+
+    ploidy is 2 where the kernel leaves it alone.
+    """
+
+    status: int
+    line: int
+    sample: int
+    dosage: np.ndarray
+    ploidy: np.ndarray
+
+
+def decode(
+    kernel: Callable[..., tuple[int, int, int]],
+    content: bytes,
+    n_samples: int,
+    dosage_type: type[np.uint8] | type[np.float32],
+    *numbers: int,
+    padding: bytes = bytes(PADDING),
+) -> Decoded:
+    """Of complete lines; `numbers` go to the kernel behind n_alts, `padding` behind the text."""
+    text = np.frombuffer(bytearray(content + padding), np.uint8)
+    lines = _index(content)
+    n_alts = np.empty(len(lines), np.int64)
+    kernels.count_alts(text, lines, n_alts)
+    n_rows = int(np.maximum(n_alts, 1).sum())
+    dosage = np.full((n_rows + 2, n_samples), 77, dosage_type)
+    ploidy = np.full((n_rows + 2, n_samples), 77, np.uint8)
+    is_diploid = np.zeros(n_rows + 2, np.bool_)
+    result = kernel(text, lines, n_alts, *numbers, 1, dosage, ploidy, is_diploid)
+    assert (dosage[[0, -1]] == 77).all(), "rows of other lines were written to"
+    assert (ploidy[[0, -1]] == 77).all(), "rows of other lines were written to"
+    ploidy[is_diploid] = 2
+    return Decoded(*result, dosage[1:-1], ploidy[1:-1])
+
+
+def _index(content: bytes) -> np.ndarray:
+    n = min(content.count(b"\n"), len(content) // kernels.MIN_LINE_BYTES + 1)
+    lines = np.empty((n, kernels.N_LINE_COLUMNS), np.int64)
+    positions, same_contig = np.empty(n, np.int64), np.empty(n, np.bool_)
+    text = np.frombuffer(bytearray(content), np.uint8)
+    n = kernels.index_lines(text, lines, positions, same_contig)
+    return np.ascontiguousarray(lines[:n][positions[:n] >= 0])
+
+
+def damage(content: bytearray, rng: random.Random) -> None:
+    """One byte or a few become others, are lost or come twice; the last line stays complete."""
+    at = rng.randrange(len(content))
+    match rng.randrange(4):
+        case 0:
+            content[at] = rng.randrange(256)
+        case 1:
+            content[at] = rng.choice(b"\t\n\r,.:/|0e-")
+        case 2:
+            del content[at : at + rng.randrange(20)]
+        case 3:
+            content[at:at] = bytes(content[at : at + rng.randrange(20)])
+    content += b"\n"
