@@ -24,7 +24,7 @@ from numba import config, types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from core.genotypes.simd import kernel
+from core.genotypes.simd import inner_kernel, kernel
 
 Bytes = npt.NDArray[np.uint8]
 Ints = npt.NDArray[np.int64]
@@ -89,7 +89,7 @@ def _call(typingctx: Any, address: Any, arguments: Any) -> Any:  # noqa: ARG001
     return types.int64(types.int64, types.UniTuple(types.int64, len(arguments))), generate
 
 
-@kernel
+@inner_kernel
 def _inflate_zlib_ng(engine: Ints, source: int, n_bytes: int, target: int, room: int) -> int:
     stream = np.int64(engine.ctypes.data) + 8 * _STREAM
     _call(engine[_RESET], (stream,))
@@ -101,7 +101,7 @@ def _inflate_zlib_ng(engine: Ints, source: int, n_bytes: int, target: int, room:
     return room - (engine[_AVAILABLE_OUT] & _LOW_WORD)
 
 
-@kernel
+@inner_kernel
 def _inflate_libdeflate(engine: Ints, source: int, n_bytes: int, target: int, room: int) -> int:
     sizes = np.int64(engine.ctypes.data) + 8 * _BYTES_READ
     arguments = (engine[_DECOMPRESSOR], source, n_bytes, target, room, sizes, sizes + 8)
@@ -110,7 +110,7 @@ def _inflate_libdeflate(engine: Ints, source: int, n_bytes: int, target: int, ro
     return engine[_BYTES_WRITTEN]
 
 
-@kernel
+@inner_kernel
 def _inflate(engine: Ints, source: int, n_bytes: int, target: int, room: int) -> int:
     """Bytes written, at most `room`; -1 where the input is not one sound deflate stream.
 
@@ -121,7 +121,7 @@ def _inflate(engine: Ints, source: int, n_bytes: int, target: int, room: int) ->
     return _inflate_libdeflate(engine, source, n_bytes, target, room)
 
 
-@kernel
+@inner_kernel
 def _little_endian(data: Bytes, at: int, n_bytes: int) -> int:
     value = 0
     for i in range(n_bytes):
@@ -129,7 +129,7 @@ def _little_endian(data: Bytes, at: int, n_bytes: int) -> int:
     return value
 
 
-@kernel
+@inner_kernel
 def _block_layout(data: Bytes, at: int) -> tuple[int, int, int]:
     """(status, size, header bytes) of the BGZF block whose header stands at `at`; see bgzf.py."""
     n = data.shape[0] - at

@@ -24,7 +24,7 @@ import numpy.typing as npt
 
 from core.genotypes import inflate
 from core.genotypes.inflate import inflate_block
-from core.genotypes.simd import PADDING, kernel
+from core.genotypes.simd import PADDING, inner_kernel, kernel
 from core.genotypes.vcf_calls import OK, decode_gt
 from core.genotypes.vcf_dosages import decode_ds
 from core.genotypes.vcf_kernels import (
@@ -201,7 +201,7 @@ def scan(
             return status
 
 
-@kernel
+@inner_kernel
 def _take_lines(
     text: Text, table: LineTable, selection: Selection, block: BlockRows, sites: SiteRows, p: Any
 ) -> int:
@@ -236,7 +236,7 @@ def _take_lines(
         p.scanned = p.at
 
 
-@kernel
+@inner_kernel
 def _take_line(
     text: Text,
     end: int,
@@ -279,13 +279,13 @@ def _take_line(
     return _GO_ON
 
 
-@kernel
+@inner_kernel
 def _move_row(lines: Ints, source: int, target: int) -> None:
     for column in range(N_LINE_COLUMNS):
         lines[target, column] = lines[source, column]
 
 
-@kernel
+@inner_kernel
 def _open_group(position: int, wanted: Ints, p: Any) -> None:
     p.has_group = 1
     p.group_contig = p.contig
@@ -297,7 +297,7 @@ def _open_group(position: int, wanted: Ints, p: Any) -> None:
             p.group_is_wanted = 1
 
 
-@kernel
+@inner_kernel
 def _keep_line(text: Text, lines: Ints, ids: Ints, p: Any) -> None:
     """Keep the line where its group is wanted, or may still be by the ID of another line."""
     row = p.n_lines
@@ -310,7 +310,7 @@ def _keep_line(text: Text, lines: Ints, ids: Ints, p: Any) -> None:
         p.n_lines += 1
 
 
-@kernel
+@inner_kernel
 def _close_group(text: Text, table: LineTable, block: BlockRows, sites: SiteRows, p: Any) -> int:
     """Give the group's lines rows of the block; does nothing without an open group.
 
@@ -329,7 +329,7 @@ def _close_group(text: Text, table: LineTable, block: BlockRows, sites: SiteRows
     return OK
 
 
-@kernel
+@inner_kernel
 def _append_group(text: Text, table: LineTable, block: BlockRows, sites: SiteRows, p: Any) -> int:
     lines, n_alts = table.lines, table.n_alts
     n_rows, n_bytes = measure_sites(text, lines, p.n_ready, p.n_lines, n_alts)
@@ -396,7 +396,7 @@ def _decode_ready(text: Text, table: LineTable, block: BlockRows, p: Any) -> int
     return OK
 
 
-@kernel
+@inner_kernel
 def _fill(source: Input, text: Text, lines: Ints, p: Any) -> int:
     """Move what is still needed to the window's beginning and append text, as much as fits.
 
@@ -416,7 +416,7 @@ def _fill(source: Input, text: Text, lines: Ints, p: Any) -> int:
     return OK if p.filled > before or p.is_at_end else status  # an error comes again
 
 
-@kernel
+@inner_kernel
 def _roll(text: Text, lines: Ints, p: Any) -> None:
     """Drop the text before the open group's first line, or before the next line."""
     first = lines[0, LINE_START] if p.n_lines > 0 else p.at
@@ -433,7 +433,7 @@ def _roll(text: Text, lines: Ints, p: Any) -> None:
     p.offset += first
 
 
-@kernel
+@inner_kernel
 def _copy_text(data: Bytes, text: Text, stop: int, p: Any) -> int:
     n_bytes = min(data.shape[0] - p.input_at, stop - p.filled)
     if p.input_at == data.shape[0]:
@@ -449,7 +449,7 @@ def _copy_text(data: Bytes, text: Text, stop: int, p: Any) -> int:
     return OK
 
 
-@kernel
+@inner_kernel
 def _inflate_next(source: Input, text: Text, stop: int, p: Any) -> int:
     data = source.data
     if p.input_at == data.shape[0]:

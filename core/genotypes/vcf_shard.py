@@ -76,7 +76,8 @@ class ShardScan:
         self._table = _new_table(_FIRST_LINES)
         ids = id_table(wanted.ids if wanted else frozenset())
         self._selection = Selection(np.empty(0, np.uint8), _read_only(NO_POSITIONS), ids)
-        self._rows = vcf_blocks.new_block_rows(0, decoding)
+        self._memory = vcf_blocks.BlockMemory(decoding)
+        self._rows = vcf_blocks.no_rows(decoding)
         self._sites = new_site_rows(0, 0)
         self._first_piece = text_range.first_piece()
         self._state = np.zeros(1, vcf_scan.PROGRESS)
@@ -182,8 +183,9 @@ class ShardScan:
 
     def _open_block(self) -> None:
         p = self._progress
-        n_rows = max(self._decoding.block_rows, int(p.needed))
-        self._rows = vcf_blocks.new_block_rows(n_rows, self._decoding)
+        self._rows = vcf_blocks.no_rows(self._decoding)
+        self._rows = self._memory.rows(int(p.needed))
+        n_rows = len(self._rows.is_diploid)
         if n_rows > len(self._sites.record):
             n_bytes = max(len(self._sites.ids), n_rows * _STRING_BYTES_OF_ROW)
             self._sites = new_site_rows(n_rows, n_bytes)

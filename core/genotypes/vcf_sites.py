@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from core.genotypes.simd import kernel
+from core.genotypes.simd import inner_kernel
 from core.genotypes.vcf_kernels import (
     FIFTH_TAB,
     FOURTH_TAB,
@@ -74,7 +74,7 @@ def new_site_rows(n_rows: int, n_bytes: int) -> SiteRows:
     )
 
 
-@kernel
+@inner_kernel
 def measure_sites(
     text: Text, lines: Ints, first: int, stop: int, n_alts: Ints
 ) -> tuple[int, int]:
@@ -91,7 +91,7 @@ def measure_sites(
     return rows, max(ids, refs, alts)
 
 
-@kernel
+@inner_kernel
 def append_site(
     text: Text,
     line: Ints,
@@ -130,7 +130,7 @@ def append_site(
     return OK, bits
 
 
-@kernel
+@inner_kernel
 def _append(
     text: Text, start: int, end: int, folds: bool, offsets: Ints32, content: Bytes, row: int
 ) -> int:

@@ -6,9 +6,8 @@ from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
 
-from core.genotypes.simd import kernel
+from core.genotypes.simd import inner_kernel, kernel
 from core.genotypes.vcf_kernels import Bytes, Ints, Text
 
 
@@ -37,7 +36,7 @@ _FNV_PRIME = 1099511628211
 _NEAR = 8
 
 
-@kernel
+@inner_kernel
 def seek_position(positions: Ints, at: int, position: int) -> int:
     """The first index whose position is not before `position`; `at` is where the last search ended.
 
@@ -61,13 +60,13 @@ def seek_position(positions: Ints, at: int, position: int) -> int:
     return low
 
 
-@kernel
+@inner_kernel
 def _is_in(table: Ints, hashed: int) -> bool:
     at = _slot(table, hashed)
     return table[at] != 0
 
 
-@kernel
+@inner_kernel
 def _slot(table: Ints, hashed: int) -> int:
     """Where a hash stands, or the free slot where it belongs."""
     last = table.shape[0] - 1
@@ -77,14 +76,14 @@ def _slot(table: Ints, hashed: int) -> int:
     return at
 
 
-@kernel
+@inner_kernel
 def _hash_with(hashed: int, byte: int) -> int:
     """One step of FNV-1a, 64 bits; never 0, which marks a free slot."""
     mixed = (hashed ^ byte) * _FNV_PRIME
     return mixed if mixed != 0 else 1
 
 
-@kernel
+@inner_kernel
 def has_wanted_id(text: Text, start: int, end: int, table: Ints) -> bool:
     """Whether an ID column, or one of its parts between ";", is in a table of `id_table`.
 
@@ -117,9 +116,8 @@ def id_table(ids: frozenset[str]) -> Ints:
     """(2**k,) int64 hashes in open addressing, at most half full; empty for no IDs."""
     if not ids:
         return NO_IDS
-    strings = pa.array(list(ids), pa.large_string())
-    _, offsets, content = strings.buffers()
+    encoded = [identifier.encode() for identifier in ids]
+    ends = np.cumsum([0, *map(len, encoded)], dtype=np.int64)
     table = np.zeros(1 << (2 * len(ids)).bit_length(), np.int64)
-    content = np.frombuffer(content, np.uint8) if content is not None else np.empty(0, np.uint8)
-    _fill_table(content.copy(), np.frombuffer(offsets, np.int64, len(ids) + 1).copy(), table)
+    _fill_table(np.frombuffer(bytearray(b"".join(encoded)), np.uint8), ends, table)
     return table
