@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from core.errors import GenotypeFileError
 from core.genotypes.block import SITE_SCHEMA, DosageBlock, Dosages
-from core.genotypes.calls import HalfCall
+from core.genotypes.calls import GenotypeField, HalfCall
 from core.genotypes.vcf_calls import (
     HALF_CALL,
     HALF_CALL_ERROR,
@@ -31,9 +31,19 @@ from core.genotypes.vcf_calls import (
 )
 from core.genotypes.vcf_dosages import (
     DS_OUT_OF_RANGE,
+    FIELD_DS,
+    FIELD_GP,
+    FIELD_HDS,
+    GP_NOT_ONE,
+    GP_OUT_OF_RANGE,
+    HDS_OUT_OF_RANGE,
     MALFORMED_DS,
+    MALFORMED_GP,
+    MALFORMED_HDS,
     WRONG_DS_COUNT,
-    decode_ds,
+    WRONG_GP_COUNT,
+    WRONG_HDS_COUNT,
+    decode_dosages,
 )
 from core.genotypes.vcf_kernels import (
     EIGHTH_TAB,
@@ -61,15 +71,25 @@ _HALF_CALL_CODES = {
     HalfCall.ERROR: HALF_CALL_ERROR,
 }
 
+_FIELD_CODES = {
+    GenotypeField.DS: FIELD_DS,
+    GenotypeField.HDS: FIELD_HDS,
+    GenotypeField.GP: FIELD_GP,
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Decoding:
-    """How calls become dosages. `dosage_type` float32 takes DS, then GT; uint8 takes GT."""
+    """How calls become dosages. `field` is GT, DS, HDS or GP."""
 
     samples: tuple[str, ...]
-    dosage_type: type[np.uint8] | type[np.float32]
+    field: GenotypeField
     half_call: HalfCall
     block_bytes: int
+
+    @property
+    def dosage_type(self) -> type[np.uint8] | type[np.float32]:
+        return np.uint8 if self.field is GenotypeField.GT else np.float32
 
     @property
     def row_bytes(self) -> int:
@@ -118,8 +138,12 @@ class BlockBuilder:
         self._decoding = decoding
         self._shard_lines = shard_lines
         self._block: _OpenBlock | None = None
-        is_imputed = decoding.dosage_type is np.float32
-        self._decode: Callable[..., tuple[int, int, int]] = decode_ds if is_imputed else decode_gt
+        half_call = _HALF_CALL_CODES[decoding.half_call]
+        self._decode: Callable[..., tuple[int, int, int]] = decode_gt
+        self._codes: tuple[int, ...] = (half_call,)
+        if decoding.field is not GenotypeField.GT:
+            self._decode = decode_dosages
+            self._codes = (half_call, _FIELD_CODES[decoding.field])
 
     def add(self, window: LineWindow) -> Iterator[DosageBlock]:
         """Decode every line of the window, whose groups are whole.
@@ -178,7 +202,7 @@ class BlockBuilder:
             window.text,
             window.lines,
             n_alts,
-            _HALF_CALL_CODES[self._decoding.half_call],
+            *self._codes,
             block.n_rows,
             block.dosage,
             block.ploidy,
@@ -310,6 +334,41 @@ _CALL_PROBLEMS = {
         "DS",
         "{call!r} ({format}) has not one DS for each allele of ALT ({alts}).",
         "Write one DS for each ALT (Number=A), split the record, or read GT.",
+    ),
+    MALFORMED_HDS: (
+        "HDS",
+        "{call!r} ({format}) has an HDS that is no number.",
+        "Write numbers or '.'.",
+    ),
+    HDS_OUT_OF_RANGE: (
+        "HDS",
+        "{call!r} ({format}) has an HDS that is no haplotype's dosage: it is outside 0 to 1.",
+        "Write expected copies of ALT on each haplotype, or read GT (genotype field GT).",
+    ),
+    WRONG_HDS_COUNT: (
+        "HDS",
+        "{call!r} ({format}) has not one HDS for each allele of its GT.",
+        "Write one HDS for each haplotype, or read GT.",
+    ),
+    MALFORMED_GP: (
+        "GP",
+        "{call!r} ({format}) has a GP that is no number.",
+        "Write numbers or '.'.",
+    ),
+    GP_OUT_OF_RANGE: (
+        "GP",
+        "{call!r} ({format}) has a GP that is no probability: it is outside 0 to 1.",
+        "Write probabilities (VCF 4.3 and later), not Phred scores, or read GT.",
+    ),
+    WRONG_GP_COUNT: (
+        "GP",
+        "{call!r} ({format}) has not one GP for each genotype of ALT ({alts}).",
+        "Write one GP for each haploid or diploid genotype (Number=G), or read GT.",
+    ),
+    GP_NOT_ONE: (
+        "GP",
+        "{call!r} ({format}) has GPs that do not add up to 1.",
+        "Write the probability of every genotype, '.' where there are none, or read GT.",
     ),
 }
 

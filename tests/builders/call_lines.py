@@ -1,11 +1,13 @@
 """Lines of a VCF for the kernels that decode them, without a file around."""
 
 import random
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
+from core.genotypes import vcf_calls
 from core.genotypes import vcf_kernels as kernels
 from core.genotypes.simd import PADDING
 
@@ -55,6 +57,27 @@ def _index(content: bytes) -> np.ndarray:
     text = np.frombuffer(bytearray(content), np.uint8)
     n = kernels.index_lines(text, lines, positions, same_contig)
     return np.ascontiguousarray(lines[:n][positions[:n] >= 0])
+
+
+def expected_call(call: str, n_alts: int, half_call: int) -> tuple[list[int], int] | int:
+    """(copies of each ALT, ploidy) of a GT, copies 255 where it is missing; or the problem."""
+    if not re.fullmatch(r"[|/]?(\d+|\.)([|/](\d+|\.))*", call):
+        return vcf_calls.MALFORMED_GT
+    alleles = re.split(r"[|/]", call.removeprefix("|").removeprefix("/"))
+    seen = [int(allele) for allele in alleles if allele != "."]
+    if any(allele > n_alts for allele in seen):
+        return vcf_calls.UNKNOWN_ALLELE
+    copies, ploidy = [seen.count(i + 1) for i in range(max(1, n_alts))], len(alleles)
+    missing = [255] * len(copies)
+    if not seen:
+        return missing, ploidy
+    if len(seen) == ploidy or half_call == vcf_calls.HALF_CALL_REFERENCE:
+        return copies, ploidy
+    if half_call == vcf_calls.HALF_CALL_ERROR:
+        return vcf_calls.HALF_CALL
+    if half_call == vcf_calls.HALF_CALL_MISSING or len(set(seen)) > 1:
+        return missing, ploidy
+    return [ploidy * (seen[0] == i + 1) for i in range(len(copies))], ploidy
 
 
 def damage(content: bytearray, rng: random.Random) -> None:
