@@ -86,8 +86,8 @@ def plan_shards(cohort: Cohort, shard_bytes: int) -> tuple[Shard, ...]:
 class ShardReader:
     """Iterate once over the blocks of a shard; then `n_records` and `contig_records` are known.
 
-    field        what a dosage is (calls.GenotypeField); with AUTO, a file whose header declares DS
-                 gives float32 blocks, any other uint8 blocks
+    field        what a dosage is (calls.GenotypeField); GT, and AUTO for a file whose header
+                 declares no DS, give uint8 blocks, others float32 blocks
     wanted       None decodes every record
     block_bytes  of dosages in a block, unless one position needs more
     window_bytes of text in memory, unless one position needs more
@@ -114,7 +114,7 @@ class ShardReader:
         self._wanted = wanted
         self._decoding = Decoding(
             samples=shard.file.header.samples,
-            dosage_type=_dosage_type(shard.file, field),
+            field=_field_of(shard.file, field),
             half_call=half_call,
             block_bytes=block_bytes,
         )
@@ -208,15 +208,18 @@ def _ranges(file: VcfFile, shard_bytes: int) -> Iterator[tuple[int, int]]:
         start = stop
 
 
-def _dosage_type(file: VcfFile, field: GenotypeField) -> type[np.uint8] | type[np.float32]:
-    has_ds = "DS" in file.header.formats
-    if field is GenotypeField.DS and not has_ds:
+def _field_of(file: VcfFile, field: GenotypeField) -> GenotypeField:
+    """GT, DS, HDS or GP; anything but GT is declared."""
+    formats = file.header.formats
+    if field is GenotypeField.AUTO:
+        return GenotypeField.DS if "DS" in formats else GenotypeField.GT
+    if field is not GenotypeField.GT and field not in formats:
         raise GenotypeFileError(
-            "the header declares no FORMAT field DS.",
-            where=Where(file.uri, field="DS"),
-            fix="Read GT (genotype field GT or auto), or declare DS in the header.",
+            f"the header declares no FORMAT field {field}.",
+            where=Where(file.uri, field=field),
+            fix=f"Read GT (genotype field GT or auto), or declare {field} in the header.",
         )
-    return np.float32 if has_ds and field is not GenotypeField.GT else np.uint8
+    return field
 
 
 def _text_range(shard: Shard, s3: S3Access | None) -> TextRange:

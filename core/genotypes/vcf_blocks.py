@@ -15,7 +15,7 @@ import numpy as np
 import pyarrow as pa
 
 from core.genotypes.block import DosageBlock, Dosages, numbers, strings
-from core.genotypes.calls import HalfCall
+from core.genotypes.calls import GenotypeField, HalfCall
 from core.genotypes.vcf_scan import BlockRows
 from core.genotypes.vcf_sites import Ints32, SiteRows, new_site_rows
 from core.genotypes.vcf_kernels import Bytes
@@ -29,12 +29,16 @@ MAX_GROUP_DOSAGE_BYTES = 1 << 30
 
 @dataclass(frozen=True, slots=True)
 class Decoding:
-    """How calls become dosages. `dosage_type` float32 takes DS, then GT; uint8 takes GT."""
+    """How calls become dosages. `field` is GT, DS, HDS or GP."""
 
     samples: tuple[str, ...]
-    dosage_type: type[np.uint8] | type[np.float32]
+    field: GenotypeField
     half_call: HalfCall
     block_bytes: int
+
+    @property
+    def dosage_type(self) -> type[np.uint8] | type[np.float32]:
+        return np.uint8 if self.field is GenotypeField.GT else np.float32
 
     @property
     def row_bytes(self) -> int:

@@ -14,7 +14,18 @@ from core.genotypes.vcf_calls import (
     TOO_MANY_SAMPLES,
     UNKNOWN_ALLELE,
 )
-from core.genotypes.vcf_dosages import DS_OUT_OF_RANGE, MALFORMED_DS, WRONG_DS_COUNT
+from core.genotypes.vcf_dosages import (
+    DS_OUT_OF_RANGE,
+    GP_NOT_ONE,
+    GP_OUT_OF_RANGE,
+    HDS_OUT_OF_RANGE,
+    MALFORMED_DS,
+    MALFORMED_GP,
+    MALFORMED_HDS,
+    WRONG_DS_COUNT,
+    WRONG_GP_COUNT,
+    WRONG_HDS_COUNT,
+)
 from core.genotypes.vcf_input import TextRange
 from core.genotypes.vcf_kernels import (
     EIGHTH_TAB,
@@ -164,5 +175,40 @@ _CALL_PROBLEMS = {
         "DS",
         "{call!r} ({format}) has not one DS for each allele of ALT ({alts}).",
         "Write one DS for each ALT (Number=A), split the record, or read GT.",
+    ),
+    MALFORMED_HDS: (
+        "HDS",
+        "{call!r} ({format}) has an HDS that is no number.",
+        "Write numbers or '.'.",
+    ),
+    HDS_OUT_OF_RANGE: (
+        "HDS",
+        "{call!r} ({format}) has an HDS that is no haplotype's dosage: it is outside 0 to 1.",
+        "Write expected copies of ALT on each haplotype, or read GT (genotype field GT).",
+    ),
+    WRONG_HDS_COUNT: (
+        "HDS",
+        "{call!r} ({format}) has not one HDS for each allele of its GT.",
+        "Write one HDS for each haplotype, or read GT.",
+    ),
+    MALFORMED_GP: (
+        "GP",
+        "{call!r} ({format}) has a GP that is no number.",
+        "Write numbers or '.'.",
+    ),
+    GP_OUT_OF_RANGE: (
+        "GP",
+        "{call!r} ({format}) has a GP that is no probability: it is outside 0 to 1.",
+        "Write probabilities (VCF 4.3 and later), not Phred scores, or read GT.",
+    ),
+    WRONG_GP_COUNT: (
+        "GP",
+        "{call!r} ({format}) has not one GP for each genotype of ALT ({alts}).",
+        "Write one GP for each haploid or diploid genotype (Number=G), or read GT.",
+    ),
+    GP_NOT_ONE: (
+        "GP",
+        "{call!r} ({format}) has GPs that do not add up to 1.",
+        "Write the probability of every genotype, '.' where there are none, or read GT.",
     ),
 }

@@ -26,7 +26,7 @@ from core.genotypes import inflate
 from core.genotypes.inflate import inflate_block
 from core.genotypes.simd import PADDING, inner_kernel, kernel
 from core.genotypes.vcf_calls import OK, decode_gt
-from core.genotypes.vcf_dosages import decode_ds
+from core.genotypes.vcf_dosages import decode_dosages
 from core.genotypes.vcf_kernels import (
     FIRST_TAB,
     LINE_END,
@@ -65,8 +65,8 @@ GROUP_TOO_LARGE = -6
 _NEED_TEXT = 100
 _GO_ON = 101
 
-GT_FIELD = 0
-DS_FIELD = 1
+FIELD_GT = -1
+"""Beside the fields of vcf_dosages."""
 
 FAR = 2**62
 """An offset that no text reaches."""
@@ -122,7 +122,7 @@ PROGRESS = np.dtype(
             "n_decoded",
             "n_records",
             "string_bits",
-            # How calls become dosages: codes of vcf_calls, GT_FIELD or DS_FIELD.
+            # How calls become dosages: codes of vcf_calls, FIELD_GT or one of vcf_dosages.
             "half_call",
             "field",
             "row_bytes",
@@ -377,13 +377,21 @@ def _decode_ready(text: Text, table: LineTable, block: BlockRows, p: Any) -> int
         return OK
     lines, n_alts = table.lines[: p.n_ready], table.n_alts[: p.n_ready]
     ploidy, is_diploid = block.ploidy, block.is_diploid
-    if p.field == GT_FIELD:
+    if p.field == FIELD_GT:
         status, line, sample = decode_gt(
             text, lines, n_alts, p.half_call, p.n_decoded, block.calls, ploidy, is_diploid
         )
     else:
-        status, line, sample = decode_ds(
-            text, lines, n_alts, p.half_call, p.n_decoded, block.imputed, ploidy, is_diploid
+        status, line, sample = decode_dosages(
+            text,
+            lines,
+            n_alts,
+            p.half_call,
+            p.field,
+            p.n_decoded,
+            block.imputed,
+            ploidy,
+            is_diploid,
         )
     if status != OK:
         p.problem, p.problem_line, p.problem_sample = status, line, sample

@@ -9,7 +9,7 @@ from core.errors import GenotypeFileError
 from core.genome_build import canonical_contig
 from core.genotypes import vcf_blocks, vcf_scan
 from core.genotypes.block import DosageBlock
-from core.genotypes.calls import HalfCall
+from core.genotypes.calls import GenotypeField, HalfCall
 from core.genotypes.simd import PADDING
 from core.genotypes.vcf_blocks import Decoding
 from core.genotypes.vcf_calls import (
@@ -18,6 +18,7 @@ from core.genotypes.vcf_calls import (
     HALF_CALL_MISSING,
     HALF_CALL_REFERENCE,
 )
+from core.genotypes.vcf_dosages import FIELD_DS, FIELD_GP, FIELD_HDS
 from core.genotypes.vcf_input import TextRange, input_error, open_input
 from core.genotypes.vcf_kernels import N_LINE_COLUMNS, Ints
 from core.genotypes.vcf_problems import (
@@ -30,7 +31,7 @@ from core.genotypes.vcf_problems import (
     not_utf8,
     text_too_long,
 )
-from core.genotypes.vcf_scan import LineTable, Selection
+from core.genotypes.vcf_scan import FIELD_GT, LineTable, Selection
 from core.genotypes.vcf_sites import new_site_rows
 from core.genotypes.vcf_wanted import NO_POSITIONS, Wanted, id_table
 
@@ -48,6 +49,13 @@ _HALF_CALL_CODES = {
     HalfCall.HAPLOID: HALF_CALL_HAPLOID,
     HalfCall.REFERENCE: HALF_CALL_REFERENCE,
     HalfCall.ERROR: HALF_CALL_ERROR,
+}
+
+_FIELD_CODES = {
+    GenotypeField.GT: FIELD_GT,
+    GenotypeField.DS: FIELD_DS,
+    GenotypeField.HDS: FIELD_HDS,
+    GenotypeField.GP: FIELD_GP,
 }
 
 
@@ -91,8 +99,7 @@ class ShardScan:
         p.skips_line = p.is_dropping = text_range.skip is None
         p.contig, p.name_bytes = -1, -1
         p.half_call = _HALF_CALL_CODES[self._decoding.half_call]
-        is_imputed = self._decoding.dosage_type is np.float32
-        p.field = vcf_scan.DS_FIELD if is_imputed else vcf_scan.GT_FIELD
+        p.field = _FIELD_CODES[self._decoding.field]
         p.row_bytes = self._decoding.row_bytes
         p.max_group_bytes = vcf_blocks.MAX_GROUP_DOSAGE_BYTES
 
