@@ -28,6 +28,8 @@ Ints = npt.NDArray[np.int64]
 KEY_SHIFT = 32
 """A record's key is its contig's index << KEY_SHIFT | POS: it orders the records of a file."""
 
+MAX_POSITION = 2**31 - 1
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class BlockDirectory:

@@ -15,11 +15,17 @@ from core.genotypes.block_directory import BlockDirectory, join, unsorted_direct
 
 @dataclass(frozen=True)
 class Line:
-    """`start`: offset in the whole text."""
+    """`start`, `end`: offsets in the whole text."""
 
     start: int
-    contig: str
+    end: int
+    written_contig: str
     position: int
+    ref_length: int
+
+    @property
+    def contig(self) -> str:
+        return canonical_contig(self.written_contig)
 
     @property
     def key(self) -> tuple[str, int]:
@@ -70,9 +76,10 @@ def plain_file(path: Path) -> PlainFile:
     lines = []
     start = header_bytes
     for line in text[header_bytes:].splitlines(keepends=True):
-        contig, position, _ = line.split(b"\t", 2)
-        lines.append(Line(start, canonical_contig(contig.decode()), int(position)))
-        start += len(line)
+        contig, position, _, ref, _ = line.split(b"\t", 4)
+        end = start + len(line)
+        lines.append(Line(start, end, contig.decode(), int(position), len(ref)))
+        start = end
     ends = [*(text_at for _, text_at in blocks[1:]), len(text)]
     first = next((i for i, end in enumerate(ends) if header_bytes < end), len(blocks))
     return PlainFile(blocks[first:], lines, len(data))
