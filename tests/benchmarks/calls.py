@@ -12,43 +12,39 @@ Call = Callable[[], object]
 
 
 def scoring_call(
-    *,
-    genotypes: str,
-    scoring_files: list[str],
-    output: str,
-    field: str,
-    executor: str,
-    shard_bytes: int | None,
-    ray_cpus: int | None,
-    holds_scoring_files: bool,
-    overrides: dict[str, str],
+    *, arguments: list[str], ray_cpus: int | None, holds_scoring_files: bool
 ) -> Call:
-    """`score_cohort` with plink2's policy. `ray_cpus` starts a Ray of that many logical CPUs;
+    """`jobs.score_cohort` with these arguments. `ray_cpus` starts a Ray of that many logical CPUs;
     `holds_scoring_files` reads each scoring file once for all runs."""
-    from core.genotypes.calls import GenotypeField
-    from core.scoring.policy import Compat
-    from core.settings import Settings
-    from jobs import scoring_inputs
+    from jobs import scoring_inputs, score_cohort
     from jobs.local_ray import start_local_ray
-    from jobs.run_shards import Executor
-    from jobs.score_cohort import score_cohort
 
     if ray_cpus is not None:
         start_local_ray(num_cpus=ray_cpus)
     if holds_scoring_files:
         scoring_inputs.read_scoring_file = cache(scoring_inputs.read_scoring_file)
-    request = scoring_inputs.CohortScoring(
-        genotypes=(genotypes,),
-        scoring_files=tuple(map(Path, scoring_files)),
-        output=Path(output),
-        compat=Compat.PLINK2,
-        overrides=overrides,
-        genotype_field=GenotypeField(field),
-        reuse=False,
-        shard_bytes=shard_bytes or Settings.model_fields["shard_bytes"].default,
-    )
-    return lambda: score_cohort(
-        request, executor=Executor(executor), on_progress=lambda done, total: None
+
+    def score() -> None:
+        if score_cohort.main(arguments) != 0:
+            raise RuntimeError("score_cohort failed; see above")
+
+    return score
+
+
+def storing_call(*, vcf: str, folder: str, name: str, shard_bytes: int) -> Call:
+    """Reads a VCF as an upload is read, and writes its store."""
+    from core.genotypes.store_writer import StoreTarget
+    from core.storage.objects import ObjectsLocation
+    from jobs.run_shards import Executor
+    from jobs.summarise_cohort import summarise_cohort
+
+    target = StoreTarget(ObjectsLocation(root=Path(folder)), name)
+    return lambda: summarise_cohort(
+        [vcf],
+        executor=Executor.INLINE,
+        on_progress=lambda done, total: None,
+        shard_bytes=shard_bytes,
+        store=target,
     )
 
 

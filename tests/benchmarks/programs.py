@@ -113,9 +113,28 @@ class CuraGenie:
     def tolerance(self, work: Work, sums: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
         return np.full_like(sums, 1e-9)
 
+    def _arguments(self, work: Work, folder: Path) -> list[str]:
+        """No call of the cohorts is half missing; the word is the one that stores are written
+        with."""
+        arguments = ["--genotypes", str(work.source), "--output", str(folder / "out")]
+        arguments += ["--scoring-file", *map(str, work.scores.ours), "--no-reuse"]
+        arguments += ["--genotype-field", work.field, "--executor", self.executor]
+        arguments += ["--compat", "plink2", "--missing", self.missing_as]
+        return [*arguments, "--policy", "half_call=missing"]
+
+    def _environment(self, folder: Path) -> dict[str, str]:
+        """Everything that outlives a run goes under one folder of the program."""
+        return {
+            "PYTHONPATH": str(ROOT),
+            "CURAGENIE_DATA_DIR": str(folder.absolute() / "data"),
+            "XDG_CACHE_HOME": str(folder.absolute() / "data" / "cache"),
+            "RAY_DATA_DISABLE_PROGRESS_BARS": "1",
+        }
+
     def _before_run(self, work: Work, folder: Path) -> None:
         shutil.rmtree(folder / "out", ignore_errors=True)
         if self.forgets:
+            shutil.rmtree(folder / "data", ignore_errors=True)
             work.cohort.forget()
 
 
@@ -128,11 +147,8 @@ class CuraGenieProcess(CuraGenie):
 
     @contextmanager
     def session(self, work: Work, folder: Path) -> Iterator[Run]:
-        command = [sys.executable, "-m", "jobs.score_cohort", "--genotypes", str(work.source)]
-        command += ["--scoring-file", *map(str, work.scores.ours), "--output", str(folder / "out")]
-        command += ["--compat", "plink2", "--missing", self.missing_as, "--no-reuse"]
-        command += ["--genotype-field", work.field, "--executor", self.executor]
-        env = {"PYTHONPATH": str(ROOT), **dict(self.env)}
+        command = [sys.executable, "-m", "jobs.score_cohort", *self._arguments(work, folder)]
+        env = self._environment(folder) | dict(self.env)
 
         def run() -> Measured:
             self._before_run(work, folder)
@@ -143,7 +159,7 @@ class CuraGenieProcess(CuraGenie):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CuraGenieCall(CuraGenie):
-    """`score_cohort` again and again in one process: what a worker pays.
+    """The same command again and again in one process: what a worker pays.
 
     `cpus`: how many it may use (None: all). `ray_cpus`: the logical CPUs of its own Ray.
     """
@@ -157,18 +173,16 @@ class CuraGenieCall(CuraGenie):
     @contextmanager
     def session(self, work: Work, folder: Path) -> Iterator[Run]:
         parameters = {
-            "genotypes": str(work.source),
-            "scoring_files": [str(path) for path in work.scores.ours],
-            "output": str(folder / "out"),
-            "field": work.field,
-            "executor": self.executor,
-            "shard_bytes": self.shard_bytes,
+            "arguments": self._arguments(work, folder),
             "ray_cpus": self.ray_cpus,
             "holds_scoring_files": self.holds_scoring_files,
-            "overrides": {"missing": self.missing_as},
         }
+        env = self._environment(folder)
+        if self.shard_bytes is not None:
+            env["CURAGENIE_SHARD_BYTES"] = str(self.shard_bytes)
         cpus = None if self.cpus is None else sorted(os.sched_getaffinity(0))[: self.cpus]
-        with with_worker("score", parameters, log=folder / "log.txt", cpus=cpus) as call:
+        log = folder / "log.txt"
+        with with_worker("score", parameters, log=log, cpus=cpus, env=env) as call:
 
             def run() -> Measured:
                 self._before_run(work, folder)

@@ -7,6 +7,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Protocol
 
+from core.settings import Settings
 from tests.benchmarks.cohorts import Cohort, CohortShape
 from tests.benchmarks.programs import (
     FLOORS,
@@ -27,7 +28,7 @@ from tests.benchmarks.programs import (
     Sgemm,
     Work,
 )
-from tests.benchmarks.race import Bench, Race
+from tests.benchmarks.race import Bench, Race, say
 from tests.benchmarks.ray_stack import running_ray
 from tests.benchmarks.results import (
     Found,
@@ -41,6 +42,7 @@ from tests.benchmarks.results import (
 from tests.benchmarks.scoring_files import ScoreSet
 from tests.benchmarks.service import ServiceRows
 from tests.benchmarks.shapes import Shapes
+from tests.benchmarks.worker import with_worker
 
 HELD = "curagenie, warm, scoring files held"
 SECOND_RUN = "curagenie, warm, second run"
@@ -83,6 +85,15 @@ def all_rows(shapes: Shapes, peers: Path) -> Sequence[Row]:
         *ServiceRows.of(shapes),
         NotBuilt("fastq", "FASTQ quality", "≥ 1.5 M reads/s gz per core", "issue 4 builds it"),
     )
+
+
+SLOW_TO_START = frozenset(
+    (
+        *("small-ray", "ray-workers", "ray-overhead", "memory"),
+        *("person", "upload", "upload-s3", "events-100", "events-500"),
+    )
+)
+"""Rows that start a Ray or the service, which `make bench-quick` has no time for."""
 
 
 def _floors() -> tuple[Program, ...]:
@@ -296,8 +307,22 @@ def _store(shapes: Shapes) -> Sequence[Row]:
 
 
 def _stored(bench: Bench, cohort: Cohort) -> Path:
-    """The cohort's store, written by the job that processes an upload."""
-    raise NotAvailableError("the benchmark does not write stores yet")
+    """The cohort's store, written anew by what reads an upload."""
+    folder = bench.empty_folder("stores", cohort.shape.name).absolute()
+    parameters = {
+        "vcf": str(cohort.vcf),
+        "folder": str(folder),
+        "name": "cohort.cgstore",
+        "shard_bytes": Settings.model_fields["shard_bytes"].default,
+    }
+    with with_worker("store", parameters, log=folder / "log.txt") as write:
+        taken = write()
+    size = sum(file.stat().st_size for file in folder.rglob("*") if file.is_file())
+    say(
+        f"{cohort.shape.name}: stored in {taken.wall_seconds:.1f} s, {size / 1e6:.1f} MB, peak "
+        f"{taken.peak_bytes / 2**20:.0f} MiB"
+    )
+    return folder / "cohort.cgstore"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,4 +1,7 @@
-"""The rows that a client of the service sees, over HTTP and WebSocket, on a stack of its own."""
+"""The rows that a client of the service sees, over HTTP and WebSocket, on a stack of its own.
+
+Uploads and events go through HAProxy, as in production; it is up for the length of the row.
+"""
 
 import asyncio
 import http.client
@@ -33,6 +36,7 @@ from tests.benchmarks.programs import git_commit
 
 _USER = "bench"
 _PIECE_BYTES = 1 << 20
+_PRODUCTION = {"CURAGENIE_HTTP_PROXY": "haproxy", "CURAGENIE_LIVE_REPLICAS": "2"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +174,7 @@ class UploadRow:
     @contextmanager
     def _service(self, folder: Path) -> Iterator[LiveService]:
         if not self.to_s3:
-            with running_service(folder) as service:
+            with running_service(folder, **_PRODUCTION) as service:
                 yield service
             return
         (folder / "s3" / "bench").mkdir(parents=True)
@@ -182,7 +186,7 @@ class UploadRow:
                 "AWS_SECRET_ACCESS_KEY": server.secret_access_key,
                 "AWS_REGION": "us-east-1",
             }
-            with running_service(folder, **settings) as service:
+            with running_service(folder, **_PRODUCTION, **settings) as service:
                 yield service
 
 
@@ -223,8 +227,8 @@ def _pieces(start: bytes, path: Path, end: bytes) -> Iterator[bytes]:
 
 @dataclass(frozen=True, slots=True)
 class EventsRow:
-    """Published in a job's process until read from a client's WebSocket; the API is asked for a
-    page of scores meanwhile."""
+    """Published in a job's process until read from a client's WebSocket. All clients watch one
+    user; the API is asked for a page of scores meanwhile."""
 
     row: str
     n_clients: int
@@ -255,14 +259,14 @@ class EventsRow:
 
     async def _measure(self, folder: Path) -> tuple[tuple[Measured, ...], tuple[Measured, ...]]:
         command = [sys.executable, "-m", "tests.benchmarks.publisher", str(folder.absolute())]
-        command += [str(self.n_clients), str(self.per_second), str(self.seconds)]
+        command += [_USER, str(self.per_second), str(self.seconds)]
         with (folder / "log.txt").open("w") as errors:
             publisher = await asyncio.create_subprocess_exec(
                 *command,
                 stdin=asyncio.subprocess.PIPE,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=errors,
-                env=clean_environment(),
+                env=clean_environment(**_PRODUCTION),
             )
             assert publisher.stdin is not None
             assert publisher.stdout is not None
@@ -281,8 +285,8 @@ class EventsRow:
         connect = websockets.asyncio.client.connect
         base = url.replace("http", "ws", 1)
         sockets = [
-            await connect(f"{base}/ws/user-{number}", compression=None)
-            for number in range(self.n_clients)
+            await connect(f"{base}/ws/{_USER}", compression=None)
+            for _ in range(self.n_clients)
         ]
         latencies: list[float] = []
         readers = [asyncio.create_task(_read_events(socket, latencies)) for socket in sockets]
