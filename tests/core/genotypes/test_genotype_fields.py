@@ -1,4 +1,4 @@
-"""Genotype fields of whole files: against cyvcf2 where files are well-formed, messages elsewhere."""
+"""Genotype fields of files: against cyvcf2 where a file is well-formed, messages elsewhere."""
 
 from pathlib import Path
 
@@ -82,6 +82,7 @@ def imputed_columns(draw) -> str:
 @given(st.lists(imputed_columns(), min_size=1, max_size=8), st.randoms(use_true_random=False))
 def test_imputed_dosages_are_what_cyvcf2_reads(tmp_path_factory, pool, rng):
     column = [rng.choice(pool) for _ in range(N_SAMPLES)]
+    column[0] = "0|1:0,1:0,1,0:1"  # cyvcf2 gives fewer columns where nobody has a value
     record = Record("1", 1, column, format="GT:HDS:GP:DS")
     uri = write(tmp_path_factory.mktemp("imputed"), [record])
     (variant,) = VCF(uri)
