@@ -63,6 +63,12 @@ class StoreFile:
     def build(self) -> GenomeBuild | None:
         return self.manifest.build
 
+    def shards(self, shard_bytes: int, first_index: int) -> tuple["StoreShard", ...]:
+        """Cut between chunks; at least one, which may be empty."""
+        bounds = [0, *_cuts(self.manifest, shard_bytes), len(self.manifest.chunks)]
+        ranges = enumerate(zip(bounds[:-1], bounds[1:], strict=True), start=first_index)
+        return tuple(StoreShard(index, self, first, stop) for index, (first, stop) in ranges)
+
 
 @dataclass(frozen=True, slots=True)
 class StoreShard:
@@ -72,6 +78,16 @@ class StoreShard:
     file: StoreFile
     first: int
     stop: int
+
+    def reader(
+        self,
+        *,
+        field: GenotypeField,
+        half_call: HalfCall,
+        wanted: Wanted | None,
+        s3: S3Access | None,
+    ) -> "StoreReader":
+        return StoreReader(self, field=field, half_call=half_call, wanted=wanted, s3=s3)
 
 
 def open_store(uri: str, *, s3: S3Access | None = None) -> StoreFile:
@@ -91,22 +107,15 @@ def open_store(uri: str, *, s3: S3Access | None = None) -> StoreFile:
     return StoreFile(uri, manifest, tuple(samples))
 
 
-def plan_store_shards(
-    file: StoreFile, shard_bytes: int, first_index: int = 0
-) -> tuple[StoreShard, ...]:
-    """Cut the store between chunks; at least one shard, which may be empty."""
-    bounds, n_bytes, n_genotypes = [0], 0, 0
-    for number, chunk in enumerate(file.manifest.chunks):
+def _cuts(manifest: Manifest, shard_bytes: int) -> Iterator[int]:
+    """Chunks that begin a shard, but for the first."""
+    n_bytes = n_genotypes = 0
+    for number, chunk in enumerate(manifest.chunks):
         if n_bytes >= shard_bytes or n_genotypes >= SHARD_GENOTYPES:
-            bounds.append(number)
+            yield number
             n_bytes = n_genotypes = 0
         n_bytes += chunk.size_bytes
-        n_genotypes += chunk.n_rows * file.manifest.n_samples
-    bounds.append(len(file.manifest.chunks))
-    return tuple(
-        StoreShard(first_index + at, file, first, stop)
-        for at, (first, stop) in enumerate(zip(bounds[:-1], bounds[1:], strict=True))
-    )
+        n_genotypes += chunk.n_rows * manifest.n_samples
 
 
 class StoreReader:
@@ -189,16 +198,19 @@ def load(
 
 
 def require_stored(file: StoreFile, field: GenotypeField, half_call: HalfCall) -> None:
-    """Raises NotStoredError where reading the file that was stored would give other dosages.
+    """Raises NotStoredError where reading the file that was stored could give other dosages.
 
-    A store holds one reading of the calls: DS where the file had it, else GT, with half-calls as
-    its manifest says.
+    A store holds one reading of the calls, that of its manifest. Hard calls are GT, whichever field
+    was asked for then.
     """
     manifest, where = file.manifest, Where(file.uri)
-    if field is GenotypeField.DS and not manifest.is_imputed:
-        raise NotStoredError("the store has hard calls and no DS.", where=where, fix=_READ_AGAIN)
-    if field is GenotypeField.GT and manifest.is_imputed:
-        raise NotStoredError("the store has DS and no GT.", where=where, fix=_READ_AGAIN)
+    stored_field = manifest.genotype_field if manifest.is_imputed else GenotypeField.GT
+    if field not in (manifest.genotype_field, stored_field):
+        raise NotStoredError(
+            f"dosages are stored as {stored_field} gave them, not {field}.",
+            where=where,
+            fix=_READ_AGAIN,
+        )
     if half_call is not manifest.half_call:
         raise NotStoredError(
             f"half-calls are stored as {manifest.half_call}, not as {half_call}.",

@@ -1,8 +1,7 @@
 """The manifest of a genotype store: what it holds, and the size and sha256 of every file.
 
-It is JSON under MANIFEST and is written last, so that a store without one is not there at all.
-`docs` of its fields are those of `Manifest`; names of files follow from their numbers, so that no
-manifest can point out of its store.
+It is JSON and is written last, so that a store without one is not there at all. Its fields are
+those of `Manifest`. Names of files follow from their numbers: no manifest points out of its store.
 """
 
 import json

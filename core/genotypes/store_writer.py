@@ -28,7 +28,7 @@ from core.genotypes.store_manifest import (
     StoredFile,
     samples_key,
 )
-from core.storage.objects import ObjectStore
+from core.storage.objects import ObjectsLocation, open_objects
 
 CHUNK_BYTES = 4 << 20
 """Of encoded rows and sites before compression; then a chunk ends."""
@@ -40,18 +40,20 @@ that it saves would take."""
 
 @dataclass(frozen=True, slots=True)
 class StoreTarget:
-    """Where a store is written: below `prefix` of `objects`; the root where that is empty."""
+    """Where a store is written: below `prefix` of `objects`; at their root where that is empty.
 
-    objects: ObjectStore
+    Travels between processes.
+    """
+
+    objects: ObjectsLocation
     prefix: str
 
     def put(self, key: str, content: bytes | pa.Buffer) -> StoredFile:
-        with self.objects.put_stream(self.key(key)) as writer:
+        """Raises InfrastructureError where the object store fails."""
+        key = f"{self.prefix}/{key}" if self.prefix else key
+        with open_objects(self.objects).put_stream(key) as writer:
             writer.write(memoryview(content))
         return StoredFile(writer.size_bytes, writer.sha256)
-
-    def key(self, name: str) -> str:
-        return f"{self.prefix}/{name}" if self.prefix else name
 
 
 def tile_ranges(n_samples: int) -> tuple[tuple[int, int], ...]:
@@ -81,11 +83,15 @@ class _OpenChunk:
 
 
 class ShardWriter:
-    """Writes the blocks of one shard as chunks `shard`-0, `shard`-1 …; `finish` ends the last."""
+    """Writes the blocks of one shard as chunks `shard`-0, `shard`-1 …; `finish` ends the last.
+
+    `is_imputed` says what the blocks held, None before the first.
+    """
 
     def __init__(self, target: StoreTarget, shard: int) -> None:
         self._target = target
         self._shard = shard
+        self.is_imputed: bool | None = None
         self._chunk: _OpenChunk | None = None
         self._chunks: list[Chunk] = []
 
@@ -97,6 +103,7 @@ class ShardWriter:
 
     def write(self, block: DosageBlock) -> None:
         """Raises InfrastructureError where the object store fails."""
+        self.is_imputed = block.hard_calls is None
         for start, stop in _contig_runs(block):
             self._write_run(DosageBlock(block.batch.slice(start, stop - start)))
 

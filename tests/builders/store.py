@@ -11,7 +11,7 @@ from core.genotypes.store import StoreFile, open_store
 from core.genotypes.store_manifest import Chunk, Manifest
 from core.genotypes.store_writer import ShardWriter, StoreTarget, publish, put_samples
 from core.genotypes.vcf import ShardReader, open_cohort, plan_shards
-from core.storage.objects import LocalObjects
+from core.storage.objects import ObjectsLocation
 
 
 def write_store(
@@ -42,7 +42,7 @@ def write_store(
 
 
 def local_target(folder: Path) -> StoreTarget:
-    return StoreTarget(LocalObjects(folder), "genotypes.cgstore")
+    return StoreTarget(ObjectsLocation(root=folder), "genotypes.cgstore")
 
 
 def store_of_vcf(folder: Path, uri: str, shard_bytes: int = 1 << 20) -> StoreFile:

@@ -21,11 +21,11 @@ from core.errors import (
 from core.genotypes import store, store_writer
 from core.genotypes.block import DosageBlock
 from core.genotypes.calls import GenotypeField, HalfCall
-from core.genotypes.store import StoreFile, StoreReader, open_store, plan_store_shards
+from core.genotypes.store import StoreFile, StoreReader, open_store
 from core.genotypes.store_writer import ShardWriter, StoreTarget
 from core.genotypes.vcf import ShardReader, Wanted, open_cohort, plan_shards
 from core.storage.byte_ranges import S3Access
-from core.storage.objects import LocalObjects, ObjectsLocation, open_objects
+from core.storage.objects import ObjectsLocation
 from tests.builders.blocks import block_of
 from tests.builders.s3_server import running_s3_server
 from tests.builders.store import local_target, store_of_vcf, write_store
@@ -63,7 +63,7 @@ def rows_of(blocks: Iterable[DosageBlock]) -> list[Row]:
 
 
 def read(file: StoreFile, shard_bytes: int = 1 << 30, **options: Any) -> list[DosageBlock]:
-    shards = plan_store_shards(file, shard_bytes)
+    shards = file.shards(shard_bytes, 0)
     return [block for shard in shards for block in StoreReader(shard, **options)]
 
 
@@ -157,7 +157,7 @@ def test_a_vcf_and_its_store_give_the_same_rows_and_counts(tmp_path: Path) -> No
     file = store_of_vcf(tmp_path, uri, shard_bytes=600)
     readers = [ShardReader(shard) for shard in plan_shards(open_cohort([uri]), 600)]
     expected = rows_of(block for reader in readers for block in reader)
-    stored = [StoreReader(shard) for shard in plan_store_shards(file, 300)]
+    stored = [StoreReader(shard) for shard in file.shards(300, 0)]
     assert len(stored) > 1
     assert rows_of(block for reader in stored for block in reader) == expected
     assert sum(reader.n_records for reader in stored) == 120
@@ -254,7 +254,7 @@ def test_only_chunks_that_hold_wanted_positions_are_read(
         ids=frozenset(wanted.get("ids", ())),
         whole_contigs=frozenset(wanted.get("whole_contigs", ())),
     )
-    (shard,) = plan_store_shards(stored, 1 << 30)
+    (shard,) = stored.shards(1 << 30, 0)
     reader = StoreReader(shard, wanted=asked)
     assert positions(reader) == found
     assert opened == [f"{file}.arrow" for file in files]
@@ -361,25 +361,25 @@ def test_a_chunk_cannot_be_named_outside_of_the_store(stored: StoreFile) -> None
 
 
 def test_calls_that_the_store_does_not_have_are_refused(stored: StoreFile, tmp_path: Path) -> None:
-    (shard,) = plan_store_shards(stored, 1 << 30)
+    (shard,) = stored.shards(1 << 30, 0)
     StoreReader(shard, field=GenotypeField.GT, half_call=HalfCall.MISSING)
-    with pytest.raises(NotStoredError, match="no DS"):
+    with pytest.raises(NotStoredError, match="stored as GT gave them, not DS"):
         StoreReader(shard, field=GenotypeField.DS)
     with pytest.raises(NotStoredError, match="half-calls are stored as missing, not as haploid"):
         StoreReader(shard, half_call=HalfCall.HAPLOID)
     block = block_of([("1", 1, "A", "C")], [[0.5]], imputed=True)
     write_store(local_target(tmp_path / "imputed"), [[block]], ["S1"], is_imputed=True)
     file = open_store(str(tmp_path / "imputed" / "genotypes.cgstore"))
-    (shard,) = plan_store_shards(file, 1 << 30)
-    StoreReader(shard, field=GenotypeField.DS)
-    with pytest.raises(NotStoredError, match="no GT"):
+    (shard,) = file.shards(1 << 30, 0)
+    StoreReader(shard, field=GenotypeField.AUTO)
+    with pytest.raises(NotStoredError, match="stored as auto gave them, not GT"):
         StoreReader(shard, field=GenotypeField.GT)
 
 
 def test_a_cohort_without_records_is_one_empty_shard(tmp_path: Path) -> None:
     write_store(local_target(tmp_path), [[]], ["S1"])
     file = open_store(str(tmp_path / "genotypes.cgstore"))
-    (shard,) = plan_store_shards(file, 10)
+    (shard,) = file.shards(10, 0)
     reader = StoreReader(shard)
     assert list(reader) == []
     assert (reader.n_records, reader.contig_records) == (0, {})
@@ -387,12 +387,10 @@ def test_a_cohort_without_records_is_one_empty_shard(tmp_path: Path) -> None:
 
 def test_shards_follow_from_the_store_and_the_bytes_alone(stored: StoreFile) -> None:
     sizes = [chunk.size_bytes for chunk in stored.manifest.chunks]
-    shards = plan_store_shards(stored, sizes[0] + 1, first_index=7)
+    shards = stored.shards(sizes[0] + 1, 7)
     assert [(s.index, s.first, s.stop) for s in shards] == [(7, 0, 2), (8, 2, 4)]
-    assert [(s.first, s.stop) for s in plan_store_shards(stored, 1)] == [
-        (i, i + 1) for i in range(4)
-    ]
-    assert [(s.first, s.stop) for s in plan_store_shards(stored, 1 << 30)] == [(0, 4)]
+    assert [(s.first, s.stop) for s in stored.shards(1, 0)] == [(i, i + 1) for i in range(4)]
+    assert [(s.first, s.stop) for s in stored.shards(1 << 30, 0)] == [(0, 4)]
 
 
 def test_statistics_are_those_of_the_dosages(tmp_path: Path) -> None:
@@ -418,7 +416,7 @@ def test_a_store_in_a_bucket_is_written_and_read_there(tmp_path: Path) -> None:
     block = numbered("1", 1, 50)
     with running_s3_server(tmp_path) as server:
         access = S3Access(server.endpoint_url, server.access_key_id, server.secret_access_key)
-        objects = open_objects(ObjectsLocation(root=tmp_path, bucket="genomes", s3=access))
+        objects = ObjectsLocation(root=tmp_path, bucket="genomes", s3=access)
         write_store(StoreTarget(objects, "genomic_data/1/f.cgstore"), [[block]], sample_names(3))
         file = open_store("s3://genomes/genomic_data/1/f.cgstore", s3=access)
         assert rows_of(read(file, s3=access)) == rows_of([block])
@@ -426,6 +424,8 @@ def test_a_store_in_a_bucket_is_written_and_read_there(tmp_path: Path) -> None:
 
 def test_a_store_at_the_root_of_a_folder_needs_no_prefix(tmp_path: Path) -> None:
     block = numbered("1", 1, 5)
-    write_store(StoreTarget(LocalObjects(tmp_path / "A store"), ""), [[block]], sample_names(3))
+    write_store(
+        StoreTarget(ObjectsLocation(root=tmp_path / "A store"), ""), [[block]], sample_names(3)
+    )
     file = open_store((tmp_path / "A store").as_uri() + "/")
     assert rows_of(read(file)) == rows_of([block])
