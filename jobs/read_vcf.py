@@ -102,8 +102,8 @@ def read_vcf(
 ) -> Dataset:
     """A Ray Dataset of the DosageBlocks of one cohort (columns: core.genotypes.block).
 
-    `uris` are VCFs (bgzip, gzip or plain) or stores, local or s3://; shards hold about `shard_bytes`
-    of each.
+    `uris` are VCFs (bgzip, gzip or plain) or stores, local or s3://; shards hold about
+    `shard_bytes` of each.
     """
     cohort = open_cohort(uris, s3=s3)
     shards = plan_shards(cohort, shard_bytes)
