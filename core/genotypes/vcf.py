@@ -8,8 +8,6 @@ the rows of all shards, in order, are the same for every shard size.
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from core.errors import GenotypeFileError, Where
 from core.genome_build import GenomeBuild
 from core.genotypes import bgzf
@@ -123,9 +121,7 @@ class ShardReader:
 
     def __iter__(self) -> Iterator[DosageBlock]:
         text_range = _text_range(self._shard, self._s3)
-        scan = ShardScan(
-            text_range, self._decoding, self._wanted, window_bytes=self._window_bytes
-        )
+        scan = ShardScan(text_range, self._decoding, self._wanted, window_bytes=self._window_bytes)
         yield from scan
         self.contig_records = scan.contig_records
         self.n_records = sum(scan.contig_records.values())
