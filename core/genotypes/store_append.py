@@ -19,8 +19,9 @@ import pyarrow.compute as pc
 from core.errors import CohortError, GenomeBuildError, Where
 from core.genotypes.block import DosageBlock
 from core.genotypes.source import Cohort, GenotypeShard
-from core.genotypes.store import StoreFile, load
+from core.genotypes.store import StoreFile
 from core.genotypes.store_chunk import SITES_SCHEMA, TileRows
+from core.genotypes.store_load import load
 from core.genotypes.store_manifest import Chunk, Manifest
 from core.genotypes.store_writer import StoreTarget, publish, put_samples, put_tiles, tile_ranges
 from core.storage.byte_ranges import S3Access

@@ -260,7 +260,7 @@ class Tile:
             name=name,
             n_samples=n_samples,
             rows=rows,
-            ploidy_code=ploidy.indices.fill_null(-1).to_numpy(),
+            ploidy_code=_codes_of(ploidy),
             ploidies=_content_of(ploidy.dictionary).reshape(-1, n_samples),
         )
 
@@ -288,6 +288,12 @@ class Tile:
 
 
 _PLAIN_COLUMNS = ("encoding", "decimals", "base", "n_one", "n_two", "n_missing", "allele_sum")
+
+
+def _codes_of(ploidy: pa.DictionaryArray) -> npt.NDArray[np.int32]:
+    if ploidy.null_count == len(ploidy):
+        return np.full(len(ploidy), -1, np.int32)
+    return ploidy.indices.fill_null(-1).to_numpy()
 
 
 def _offsets_of(lists: pa.Array) -> Ints:
