@@ -6,16 +6,14 @@ makes a reader of its blocks. Both travel between processes; a reader does not.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 from core.errors import CohortError, GenomeBuildError, Where
 from core.genome_build import GenomeBuild
 from core.genotypes.block import DosageBlock
 from core.genotypes.calls import GenotypeField, HalfCall
+from core.genotypes.vcf_wanted import Wanted
 from core.storage.byte_ranges import S3Access
-
-if TYPE_CHECKING:
-    from core.genotypes.vcf import Wanted
 
 
 class BlockReader(Protocol):
@@ -68,7 +66,7 @@ class GenotypeShard(Protocol):
         *,
         field: GenotypeField,
         half_call: HalfCall,
-        wanted: "Wanted | None",
+        wanted: Wanted | None,
         s3: S3Access | None,
     ) -> BlockReader:
         """`wanted` None decodes every record. Raises GenotypeFileError where the file has no such

@@ -29,7 +29,8 @@ from core.genotypes.store_blocks import StoredBlocks
 from core.genotypes.store_chunk import SAMPLES_SCHEMA
 from core.genotypes.store_load import ChunkRows, ahead, load, load_chunk, may_hold
 from core.genotypes.store_manifest import MANIFEST, Manifest, samples_key
-from core.genotypes.vcf import DEFAULT_BLOCK_BYTES, Wanted
+from core.genotypes.vcf import DEFAULT_BLOCK_BYTES
+from core.genotypes.vcf_wanted import Wanted
 from core.storage.byte_ranges import S3Access, open_byte_ranges
 
 SUFFIX = ".cgstore"

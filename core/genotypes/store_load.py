@@ -15,7 +15,7 @@ from core.errors import GenotypeFileError
 from core.genotypes.store_calls import Ints
 from core.genotypes.store_chunk import SITES_SCHEMA, TILE_SCHEMA, Tile, damaged, from_file
 from core.genotypes.store_manifest import Chunk, Manifest, StoredFile
-from core.genotypes.vcf import Wanted
+from core.genotypes.vcf_wanted import Wanted
 from core.storage.byte_ranges import S3Access, open_byte_ranges
 
 Bools = npt.NDArray[np.bool_]
