@@ -30,6 +30,7 @@ from core.genotypes.store_chunk import SAMPLES_SCHEMA
 from core.genotypes.store_load import ChunkRows, ahead, load, load_chunk, may_hold
 from core.genotypes.store_manifest import MANIFEST, Manifest, samples_key
 from core.genotypes.vcf import DEFAULT_BLOCK_BYTES
+from core.genotypes.vcf_blocks import Decoding
 from core.genotypes.vcf_wanted import Wanted
 from core.storage.byte_ranges import S3Access, open_byte_ranges
 
@@ -134,13 +135,17 @@ class StoreReader:
         self._file = shard.file
         self._chunks = shard.file.manifest.chunks[shard.first : shard.stop]
         self._wanted = wanted
-        self._block_bytes = block_bytes
+        self._decoding = Decoding(
+            samples=shard.file.samples,
+            field=GenotypeField.DS if shard.file.manifest.is_imputed else GenotypeField.GT,
+            half_call=half_call,
+            block_bytes=block_bytes,
+        )
         self._s3 = s3
 
     def __iter__(self) -> Iterator[DosageBlock]:
         self._count()
-        manifest = self._file.manifest
-        blocks = StoredBlocks(manifest.n_samples, manifest.is_imputed, self._block_bytes)
+        blocks = StoredBlocks(self._decoding)
         for rows in self._load():
             yield from blocks.add(rows)
         yield from blocks.finish()

@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from core.errors import GenotypeFileError
+from core.genotypes.block import texts, values_of
 from core.genotypes.store_calls import Ints
 from core.genotypes.store_chunk import SITES_SCHEMA, TILE_SCHEMA, Tile, damaged, from_file
 from core.genotypes.store_manifest import Chunk, Manifest, StoredFile
@@ -99,12 +100,12 @@ def wanted_rows(sites: pa.RecordBatch, wanted: Wanted | None) -> Ints:
     contig = sites.column("contig")[0].as_py()
     if wanted is None or contig in wanted.whole_contigs:
         return np.arange(sites.num_rows)
-    positions = sites.column("position").to_numpy()
+    positions = values_of(sites.column("position"))
     is_wanted = np.zeros(sites.num_rows, np.bool_)
     if contig in wanted.positions:
         is_wanted |= _are_in(positions, wanted.positions[contig])
     if wanted.ids:
-        has_id = _have_id(sites.column("id"), pa.array(sorted(wanted.ids), pa.string()))
+        has_id = _have_id(sites.column("id"), texts([name.encode() for name in sorted(wanted.ids)]))
         group = np.cumsum(group_starts(positions)) - 1
         is_wanted |= (np.bincount(group, weights=has_id) > 0)[group]
     return np.flatnonzero(is_wanted)
@@ -137,7 +138,7 @@ def _are_in(positions: npt.NDArray[np.int64], wanted: npt.NDArray[np.int64]) -> 
 def _have_id(ids: pa.Array, wanted: pa.Array) -> Bools:
     """(n,) whether one of a record's IDs, separated by ";", is among `wanted`."""
     parts = pc.split_pattern(ids, ";")
-    hits = pc.is_in(pc.list_flatten(parts), wanted).to_numpy(zero_copy_only=False)
+    hits = pc.is_in(pc.list_flatten(parts), wanted).cast(pa.uint8())
     found = np.zeros(len(ids), np.bool_)
-    found[pc.list_parent_indices(parts).to_numpy()[hits]] = True
+    found[values_of(pc.list_parent_indices(parts))[values_of(hits) == 1]] = True
     return found
