@@ -27,7 +27,7 @@ from core.genome_build import GenomeBuild
 from core.genotypes import sex as ploidy
 from core.genotypes.calls import GenotypeField, HalfCall
 from core.genotypes.source import GenotypeShard, plan_shards
-from core.genotypes.vcf import Wanted
+from core.genotypes.vcf_wanted import Wanted
 from core.samples import sexes_of
 from core.scoring.coverage import Coverage, coverage_of
 from core.scoring.policy import Compat, MatchBy, Missing, Par, Ploidy

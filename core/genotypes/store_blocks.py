@@ -14,7 +14,7 @@ from core.genotypes.store_calls import Ints
 from core.genotypes.store_chunk import Tile
 from core.genotypes.store_load import ChunkRows, group_starts
 from core.genotypes.vcf_blocks import BlockMemory, Decoding
-from core.genotypes.vcf_scan import BlockRows
+from core.genotypes.vcf_progress import BlockRows
 
 
 @dataclass(slots=True)

@@ -17,7 +17,7 @@ import pyarrow as pa
 from core.genotypes.block import DosageBlock, Dosages, numbers, strings, texts
 from core.genotypes.calls import GenotypeField, HalfCall
 from core.genotypes.vcf_kernels import Bytes
-from core.genotypes.vcf_scan import BlockRows
+from core.genotypes.vcf_progress import BlockRows
 from core.genotypes.vcf_sites import Ints32, SiteRows, new_site_rows
 
 SITE_BYTES = 64
