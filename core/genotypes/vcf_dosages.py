@@ -9,12 +9,16 @@ import numpy.typing as npt
 from core.genotypes.decimals import read_decimal
 from core.genotypes.simd import (
     LANES,
+    bit_count,
     differ_mask,
+    equal_mask,
     inlined_kernel,
     inner_kernel,
     kernel,
+    trailing_zeros,
 )
 from core.genotypes.simd_cells import load_word
+from core.genotypes.simd_dosages import SAMPLES, store_dosages
 from core.genotypes.vcf_calls import (
     MAX_PLOIDY,
     OK,
@@ -59,6 +63,11 @@ DOSAGE_TOLERANCE = 0.01
 SUM_TOLERANCE = 0.15
 """How far probabilities may be from adding up to 1: three, rounded to one decimal each."""
 
+_MOST_FIELDS = 8
+"""Of a line whose samples are decoded side by side; more take longer."""
+
+_FIELDS_AT_ONCE = 8
+_TAB = 9
 _COMMA = 44
 _DOT = 46
 _COLON = 58
@@ -96,31 +105,53 @@ def decode_dosages(
     n_samples = dosage.shape[1]
     row = first_row
     counts, sums = np.zeros(most(n_alts), np.uint8), np.zeros(most(n_alts), np.float64)
-    starts = np.empty(n_samples + 1 + LANES, np.int64)
+    starts = np.empty(n_samples * _MOST_FIELDS + 1 + LANES, np.int64)
     for i in range(lines.shape[0]):
         format_start, format_end = lines[i, EIGHTH_TAB] + 1, lines[i, NINTH_TAB]
         gt = format_index(text, format_start, format_end, 71, 84)
-        at = _field_index(text, format_start, format_end, field)
+        index = _field_index(text, format_start, format_end, field)
         n_rows = max(1, n_alts[i])
         for r in range(row, row + n_rows):
             is_diploid[r] = True
-        n_found = find_samples(text, lines[i, NINTH_TAB] + 1, lines[i, LINE_END], n_samples, starts)
-        status, sample = _decode_samples(
-            text,
-            starts,
-            min(n_found, n_samples),
-            gt,
-            at,
-            field,
-            n_alts[i],
-            half_call,
-            counts,
-            sums,
-            row,
-            dosage,
-            ploidy,
-            is_diploid,
-        )
+        start, end = lines[i, NINTH_TAB] + 1, lines[i, LINE_END]
+        n_fields = 1
+        for at in range(format_start, format_end):
+            n_fields += text[at] == _COLON
+        can_be_even = field == FIELD_DS and n_alts[i] == 1 and gt == 0 and index > 0
+        can_be_even = can_be_even and n_samples >= SAMPLES and n_fields <= _MOST_FIELDS
+        if can_be_even and _find_fields(text, start, end, n_samples, n_fields, starts):
+            n_found = n_samples
+            status, sample = _decode_even_ds(
+                text,
+                starts,
+                n_fields,
+                index,
+                half_call,
+                counts,
+                sums,
+                row,
+                dosage,
+                ploidy,
+                is_diploid,
+            )
+        else:
+            n_found = find_samples(text, start, end, n_samples, starts)
+            status, sample = _decode_samples(
+                text,
+                starts,
+                min(n_found, n_samples),
+                gt,
+                index,
+                field,
+                n_alts[i],
+                half_call,
+                counts,
+                sums,
+                row,
+                dosage,
+                ploidy,
+                is_diploid,
+            )
         if status != OK:
             return status, i, sample
         if n_found < n_samples:
@@ -148,6 +179,84 @@ def _field_index(text: Text, start: int, end: int, field: int) -> int:
         index += 1
         at = stop + 1
     return -1
+
+
+@inner_kernel
+def _find_fields(
+    text: Text, start: int, end: int, n_samples: int, n_fields: int, ends: Ints
+) -> bool:
+    """Whether start..end is that many samples, each of that many fields.
+
+    ends  (at least n_samples * n_fields + 1 + LANES,) overwritten: where the tabs and colons are,
+          the one before `start` first, and `end`; undefined for False
+    """
+    ends[0], n, n_tabs = start - 1, 1, 1
+    for window in range(start, end, LANES):
+        tabs, colons = equal_mask(text, window, _TAB), equal_mask(text, window, _COLON)
+        if end - window < LANES:
+            tabs &= (1 << (end - window)) - 1
+            colons &= (1 << (end - window)) - 1
+        found = tabs | colons
+        stop = n + bit_count(found)
+        n_tabs += bit_count(tabs)
+        # Eight at once, wanted or not: a branch for each is guessed wrong too often.
+        while n < stop:
+            for i in range(_FIELDS_AT_ONCE):
+                ends[n + i] = window + trailing_zeros(found)
+                found &= found - 1
+            n += _FIELDS_AT_ONCE
+        n = stop
+        if n > n_samples * n_fields:
+            return False
+    if n != n_samples * n_fields or n_tabs != n_samples:
+        return False
+    ends[n] = end
+    is_even = True
+    for sample in range(n_samples):
+        is_even &= text[ends[sample * n_fields]] == _TAB
+    return is_even
+
+
+@inner_kernel
+def _decode_even_ds(
+    text: Text,
+    ends: Ints,
+    n_fields: int,
+    index: int,
+    half_call: int,
+    counts: Bytes,
+    sums: Sums,
+    row: int,
+    dosage: Floats,
+    ploidy: Bytes,
+    is_diploid: npt.NDArray[np.bool_],
+) -> tuple[int, int]:
+    """(status, sample) of a line with one ALT, GT first and DS as field `index` of every sample.
+
+    ends  as of `_find_fields`
+    """
+    n_samples, sample = dosage.shape[1], 0
+    most_copies = 2 + DOSAGE_TOLERANCE
+    while sample < n_samples:
+        group = min(sample, n_samples - SAMPLES)  # the last group has decoded samples in it, too
+        other = store_dosages(
+            text, ends, group * n_fields, n_fields, index, most_copies, dosage, row, group
+        )
+        sample = group + SAMPLES
+        if not is_diploid[row]:
+            ploidy[row, group:sample] = 2
+        while other != 0:
+            s = group + trailing_zeros(other)
+            other &= other - 1
+            at, end = ends[s * n_fields] + 1, ends[(s + 1) * n_fields]
+            status, copies = _decode_sample(
+                text, at, end, 0, index, FIELD_DS, 1, half_call, counts, sums, row, s, dosage
+            )
+            if status != OK:
+                return status, s
+            if copies != 2:
+                store_ploidy(ploidy, is_diploid, row, 1, s, sample, copies)
+    return OK, 0
 
 
 @inner_kernel
