@@ -17,6 +17,9 @@ A mask is int64: bit i (2**i) speaks of byte at + i. Walk it from its lowest bit
 """
 
 from collections.abc import Callable
+from functools import cache
+from hashlib import sha256
+from pathlib import Path
 from typing import Any, ParamSpec, TypeVar, cast
 
 import numpy as np
@@ -37,7 +40,8 @@ PADDING = 64
 
 _settings = cast("Any", config)  # numba fills the module from the environment
 _njit: Any = njit  # its types know no option that numba passes on to its target
-IS_PLAIN = bool(_settings.BOUNDSCHECK or _settings.DISABLE_JIT)
+IS_INTERPRETED = bool(_settings.DISABLE_JIT)
+IS_PLAIN = bool(_settings.BOUNDSCHECK) or IS_INTERPRETED
 
 _I1, _I8, _I64 = ir.IntType(1), ir.IntType(8), ir.IntType(64)
 _VECTOR = ir.VectorType(_I8, LANES)
@@ -45,21 +49,40 @@ _VECTOR = ir.VectorType(_I8, LANES)
 
 def kernel(function: Callable[P, R]) -> Callable[P, R]:
     """numba's decorator, which has no types: the GIL released, compiled once per machine."""
-    compiled: Any = njit(nogil=True, cache=True)(function)
-    return cast("Callable[P, R]", compiled)
+    return _compiled(function)
 
 
 def inner_kernel(function: Callable[P, R]) -> Callable[P, R]:
     """As `kernel`, for what other kernels call for each sample: reference counts of its arrays are
     left alone, which cost more than its work. The caller holds the arrays; it allocates none."""
-    compiled: Any = _njit(nogil=True, cache=True, _nrt=False)(function)
-    return cast("Callable[P, R]", compiled)
+    return _compiled(function, _nrt=False)
 
 
 def inlined_kernel(function: Callable[P, R]) -> Callable[P, R]:
     """As `inner_kernel`, for a few operations: LLVM copies them to where they are called."""
-    compiled: Any = _njit(nogil=True, cache=True, _nrt=False, forceinline=True)(function)
-    return cast("Callable[P, R]", compiled)
+    return _compiled(function, _nrt=False, forceinline=True)
+
+
+def _compiled(function: Callable[P, R], **options: bool) -> Callable[P, R]:
+    if IS_INTERPRETED:
+        return function
+    dispatcher: Any = _njit(nogil=True, **options)(function)
+    dispatcher.enable_caching()
+    # Machine code holds that of the kernels it calls, but numba looks at the one file alone.
+    index = dispatcher._cache._cache_file
+    index._source_stamp = (index._source_stamp, _sources_of(Path(function.__code__.co_filename)))
+    return cast("Callable[P, R]", dispatcher)
+
+
+@cache
+def _digest(folder: Path) -> str:
+    sources = (file.read_bytes() for file in sorted(folder.glob("*.py")))
+    return sha256(b"".join(text for text in sources if b"kernel\ndef " in text)).hexdigest()
+
+
+def _sources_of(file: Path) -> tuple[str, str, bool]:
+    """Changes with every source that a kernel of `file` may call, and with the form of loads."""
+    return _digest(file.parent), _digest(Path(__file__).parent), IS_PLAIN
 
 
 def _is_bytes(array: types.Type) -> bool:

@@ -1,10 +1,10 @@
-"""The inner loops of the VCF reader: bytes in, arrays out; no I/O, no objects, the GIL released.
+"""Where a line of a VCF has its columns: bytes in, arrays out.
 
-Conventions of every kernel here:
+Conventions of the reader's kernels:
 
-    text   (n,) uint8, C-contiguous. A span is a pair (start, end) of int64, end exclusive, within
-           0 <= start <= end <= n, as `index_lines` makes them. No load leaves a span, whatever the
-           bytes are: every index is compared with the span's end before it is used.
+    text   (n,) uint8, C-contiguous, with simd.PADDING readable bytes behind the last line. A span
+           is a pair (start, end) of int64, end exclusive. No load leaves the array, whatever the
+           bytes are, and no result depends on bytes outside the span.
     lines  (n_lines, 11) int64: where a line starts, its first nine tabs, where it ends (without its
            line end); columns named LINE_START, FIRST_TAB .. NINTH_TAB, LINE_END.
 
@@ -15,7 +15,7 @@ machine and kept on disk.
 import numpy as np
 import numpy.typing as npt
 
-from core.genotypes.simd import kernel
+from core.genotypes.simd import LANES, equal_mask, inner_kernel, trailing_zeros
 
 Text = npt.NDArray[np.uint8]
 Ints = npt.NDArray[np.int64]
@@ -34,198 +34,88 @@ LINE_END = 10
 N_LINE_COLUMNS = 11
 
 MAX_POSITION = 2**31 - 1
-
-MIN_LINE_BYTES = 11
-"""Nine tabs, a digit of POS and a line end."""
-
-BAD_POSITION = -1
-TOO_FEW_COLUMNS = -2
+MAX_POSITION_BYTES = 18
 
 _TAB = 9
 _NEWLINE = 10
-_RETURN = 13
 _COMMA = 44
 _DOT = 46
 _ZERO = 48
-_LESS = 60
-_LEFT_BRACKET = 91
-_RIGHT_BRACKET = 93
-_STRIDE = 64
 
 
-@kernel
-def count_newlines(text: Text) -> int:
-    """How many line ends `text` holds."""
-    n = 0
-    for i in range(text.shape[0]):
-        n += text[i] == _NEWLINE
-    return n
-
-
-@kernel
+@inner_kernel
 def find_newline(text: Text, start: int, stop: int) -> int:
     """The first line end in start..stop; `stop` where there is none."""
-    i = start
-    while i + _STRIDE <= stop:
-        hits = 0
-        for j in range(_STRIDE):  # no early exit: the compiler makes it a few vector compares
-            hits += text[i + j] == _NEWLINE
-        if hits > 0:
+    at = start
+    while at + 4 * LANES <= stop:
+        first = equal_mask(text, at, _NEWLINE) | equal_mask(text, at + LANES, _NEWLINE)
+        second = equal_mask(text, at + 2 * LANES, _NEWLINE)
+        second |= equal_mask(text, at + 3 * LANES, _NEWLINE)
+        if (first | second) != 0:
             break
-        i += _STRIDE
-    while i < stop and text[i] != _NEWLINE:
-        i += 1
-    return i
+        at += 4 * LANES
+    while at < stop:
+        mask = equal_mask(text, at, _NEWLINE)
+        if mask != 0:
+            return min(at + trailing_zeros(mask), stop)
+        at += LANES
+    return stop
 
 
-@kernel
-def end_of_lines(text: Text) -> int:
-    """Where the last complete line ends: behind the last line end; 0 without one."""
-    i = text.shape[0]
-    while i > 0 and text[i - 1] != _NEWLINE:
-        i -= 1
-    return i
+@inner_kernel
+def index_columns(text: Text, start: int, end: int, lines: Ints, row: int) -> int:
+    """Write lines[row] of the line start..end; how many tabs it has, at most nine.
 
-
-@kernel
-def index_lines(
-    text: Text, lines: Ints, positions: Ints, same_contig: npt.NDArray[np.bool_]
-) -> int:
-    """Find the columns of every line that is not empty; returns how many lines those are.
-
-    Stops behind the first line with a bad position, which nobody can use; so every other line has
-    at least MIN_LINE_BYTES, and a text of line ends needs no memory.
-
-    text         complete lines: it is empty or its last byte is a line end. CR LF is one, too.
-    lines        (m, 11), m at least min(line ends, n // MIN_LINE_BYTES + 1); rows beyond the result
-                 are undefined
-    positions    (m,) POS; BAD_POSITION where it is no integer of 0 .. 2**31 - 1, TOO_FEW_COLUMNS
-                 where the line has no ninth tab (absent tabs stand at the line's end)
-    same_contig  (m,) CHROM is the bytes of the line before; False for the first
+    Absent tabs stand at the line's end.
     """
-    n, n_lines, start = text.shape[0], 0, 0
-    while start < n:
-        at, tab = start, FIRST_TAB
-        while at < n and tab <= NINTH_TAB and text[at] != _NEWLINE:
-            if text[at] == _TAB:
-                lines[n_lines, tab] = at
-                tab += 1
-            at += 1
-        newline = find_newline(text, at, n)
-        end = newline
-        if end > start and text[end - 1] == _RETURN:
-            end -= 1
-        if end > start:
-            lines[n_lines, LINE_START] = start
-            lines[n_lines, LINE_END] = end
-            is_complete = tab > NINTH_TAB
-            while tab <= NINTH_TAB:
-                lines[n_lines, tab] = end
-                tab += 1
-            positions[n_lines] = TOO_FEW_COLUMNS
-            if is_complete:
-                positions[n_lines] = _position(
-                    text, lines[n_lines, FIRST_TAB] + 1, lines[n_lines, SECOND_TAB]
-                )
-            same_contig[n_lines] = n_lines > 0 and _equal_spans(
-                text,
-                lines[n_lines - 1, LINE_START],
-                lines[n_lines - 1, FIRST_TAB],
-                start,
-                lines[n_lines, FIRST_TAB],
-            )
-            n_lines += 1
-            if positions[n_lines - 1] < 0:
+    lines[row, LINE_START], lines[row, LINE_END] = start, end
+    at, tab = start, FIRST_TAB
+    while at < end and tab <= NINTH_TAB:
+        mask = equal_mask(text, at, _TAB)
+        while mask != 0 and tab <= NINTH_TAB:
+            found = at + trailing_zeros(mask)
+            mask &= mask - 1
+            if found >= end:
                 break
-        start = newline + 1
-    return n_lines
+            lines[row, tab] = found
+            tab += 1
+        at += LANES
+    for absent in range(tab, NINTH_TAB + 1):
+        lines[row, absent] = end
+    return tab - FIRST_TAB
 
 
-@kernel
-def _position(text: Text, start: int, end: int) -> int:
-    """POS as written in a span; BAD_POSITION where it is none."""
-    if end <= start or end - start > 18:
-        return BAD_POSITION
+@inner_kernel
+def read_position(text: Text, start: int, end: int) -> int:
+    """POS as written in a span; -1 where it is no integer of 0 .. 2**31 - 1."""
+    if end <= start or end - start > MAX_POSITION_BYTES:
+        return -1
     value = 0
     for i in range(start, end):
-        digit = np.int64(text[i]) - _ZERO
+        digit = int(text[i]) - _ZERO
         if digit < 0 or digit > 9:
-            return BAD_POSITION
+            return -1
         value = value * 10 + digit
-    return int(value) if value <= MAX_POSITION else BAD_POSITION
+    return value if value <= MAX_POSITION else -1
 
 
-@kernel
-def _equal_spans(text: Text, start: int, end: int, other: int, other_end: int) -> bool:
-    if end - start != other_end - other:
+@inner_kernel
+def is_name(text: Text, start: int, end: int, name: Bytes, length: int) -> bool:
+    """Whether a span holds the first `length` bytes of `name`; no span does for a length of -1."""
+    if end - start != length:
         return False
-    for i in range(end - start):  # noqa: SIM110 - compiled
-        if text[start + i] != text[other + i]:
+    for i in range(length):  # noqa: SIM110 - compiled
+        if text[start + i] != name[i]:
             return False
     return True
 
 
-@kernel
-def count_alts(text: Text, lines: Ints, n_alts: Ints) -> None:
-    """n_alts (n_lines,), overwritten: ALT alleles of each line; 0 for ".", no ALT."""
-    for i in range(lines.shape[0]):
-        start, end = lines[i, FOURTH_TAB] + 1, lines[i, FIFTH_TAB]
-        commas = 0
-        for at in range(start, end):
-            commas += text[at] == _COMMA
-        is_none = end - start == 1 and text[start] == _DOT
-        n_alts[i] = 0 if is_none else commas + 1
-
-
-@kernel
-def alt_spans(text: Text, lines: Ints, starts: Ints, ends: Ints) -> None:
-    """Spans of the rows' ALT alleles, line after line; starts, ends (rows,), overwritten.
-
-    Rows are max(1, n_alts) for each line, as `count_alts` counts them.
-    """
-    row = 0
-    for i in range(lines.shape[0]):
-        start, end = lines[i, FOURTH_TAB] + 1, lines[i, FIFTH_TAB]
-        for at in range(start, end):
-            if text[at] == _COMMA:
-                starts[row], ends[row] = start, at
-                start = at + 1
-                row += 1
-        starts[row], ends[row] = start, end
-        row += 1
-
-
-@kernel
-def gather(
-    text: Text,
-    starts: Ints,
-    ends: Ints,
-    fold_case: bool,
-    offsets: npt.NDArray[np.int32],
-    out: Bytes,
-) -> bool:
-    """Copy spans behind each other, the layout of an Arrow string column.
-
-    starts, ends  (n,) spans of text
-    fold_case     write a to z as A to Z in spans without "<", "[" or "]" (symbolic alleles and
-                  breakends name things, others are bases)
-    offsets       (n + 1,) overwritten; the lengths' sum fits in int32
-    out           (sum of lengths,) uint8, overwritten
-    Returns whether all bytes are ASCII.
-    """
-    at, high = 0, np.uint8(0)
-    for i in range(starts.shape[0]):
-        offsets[i] = at
-        folds = fold_case
-        for j in range(starts[i], ends[i]):
-            byte = text[j]
-            folds = folds and byte != _LESS and byte != _LEFT_BRACKET and byte != _RIGHT_BRACKET
-        for j in range(starts[i], ends[i]):
-            byte = text[j]
-            high |= byte
-            if folds and 97 <= byte <= 122:
-                byte -= np.uint8(32)
-            out[at] = byte
-            at += 1
-    offsets[starts.shape[0]] = at
-    return bool(high < 128)
+@inner_kernel
+def count_alts(text: Text, start: int, end: int) -> int:
+    """The alleles of an ALT; 0 for ".", no ALT."""
+    if end - start == 1 and text[start] == _DOT:
+        return 0
+    commas = 0
+    for at in range(start, end):
+        commas += text[at] == _COMMA
+    return commas + 1

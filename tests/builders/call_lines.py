@@ -36,9 +36,9 @@ def decode(
 ) -> Decoded:
     """Of complete lines; `numbers` go to the kernel behind n_alts, `padding` behind the text."""
     text = np.frombuffer(bytearray(content + padding), np.uint8)
-    lines = _index(content)
-    n_alts = np.empty(len(lines), np.int64)
-    kernels.count_alts(text, lines, n_alts)
+    lines = _index(text, content)
+    alts = [(line[kernels.FOURTH_TAB] + 1, line[kernels.FIFTH_TAB]) for line in lines]
+    n_alts = np.array([kernels.count_alts(text, *span) for span in alts], np.int64)
     n_rows = int(np.maximum(n_alts, 1).sum())
     dosage = np.full((n_rows + 2, n_samples), 77, dosage_type)
     ploidy = np.full((n_rows + 2, n_samples), 77, np.uint8)
@@ -50,13 +50,18 @@ def decode(
     return Decoded(*result, dosage[1:-1], ploidy[1:-1])
 
 
-def _index(content: bytes) -> np.ndarray:
-    n = min(content.count(b"\n"), len(content) // kernels.MIN_LINE_BYTES + 1)
-    lines = np.empty((n, kernels.N_LINE_COLUMNS), np.int64)
-    positions, same_contig = np.empty(n, np.int64), np.empty(n, np.bool_)
-    text = np.frombuffer(bytearray(content), np.uint8)
-    n = kernels.index_lines(text, lines, positions, same_contig)
-    return np.ascontiguousarray(lines[:n][positions[:n] >= 0])
+def _index(text: np.ndarray, content: bytes) -> np.ndarray:
+    """Of the lines that have ten columns and a POS."""
+    lines = np.empty((content.count(b"\n"), kernels.N_LINE_COLUMNS), np.int64)
+    n, start = 0, 0
+    while start < len(content):
+        newline = content.index(b"\n", start)
+        end = newline - content[start:newline].endswith(b"\r")
+        n_tabs = kernels.index_columns(text, start, end, lines, n)
+        position = lines[n, kernels.FIRST_TAB] + 1, lines[n, kernels.SECOND_TAB]
+        n += n_tabs == 9 and kernels.read_position(text, *position) >= 0
+        start = newline + 1
+    return lines[:n].copy()
 
 
 def expected_call(call: str, n_alts: int, half_call: int) -> tuple[list[int], int] | int:
