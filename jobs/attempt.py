@@ -38,7 +38,7 @@ class JobEnvironment:
     database_url: str = field(repr=False)
     objects: ObjectsLocation
     scoring_files_dir: Path
-    shard_bytes: int
+    shard_bytes: int | None
     lease_seconds: float = 30.0
     heartbeat_seconds: float = 10.0
     retry: RetryPolicy = RetryPolicy()
@@ -54,7 +54,7 @@ class JobContext:
     objects: ObjectStore
     scoring_files: ScoringFileLibrary
     s3: S3Access | None
-    shard_bytes: int
+    shard_bytes: int | None
     executor: Executor
     on_progress: Callable[[int, int], None]
 

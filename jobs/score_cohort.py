@@ -7,9 +7,9 @@ entrypoint of `ray job submit --working-dir . -- python -m jobs.score_cohort …
 import argparse
 import platform
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from enum import StrEnum
 from importlib.metadata import version
 from pathlib import Path
@@ -32,57 +32,17 @@ from core.scoring.coverage import Coverage, coverage_of
 from core.scoring.policy import Compat, MatchBy, Missing, Par, Ploidy
 from core.scoring.results import write_results
 from core.scoring.rows import ScoreRows, join_rows
-from core.scoring.scores import (
-    Merged,
-    contested_rows,
-    match_table,
-    merge,
-    score_status,
-    score_table,
-)
-from core.scoring.shard import (
-    RowsByBlock,
-    ScorePlan,
-    from_partial,
-    matches_of,
-    score_shard,
-    to_partial,
-)
+from core.scoring.scores import match_table, score_status, score_table
+from core.scoring.shard import ScorePlan
 from core.scoring.terms import TermContext
 from core.settings import Settings, load_settings
 from core.storage.byte_ranges import S3Access
 from jobs.output_folder import held
-from jobs.partials import Partials, code_digest, content_key
+from jobs.partials import code_digest, content_key, partials_folder, remove_partials
 from jobs.run_shards import Executor, choose_executor, run_shards
+from jobs.score_shards import OnProgress, ScoreShards, ShardRun
 from jobs.scoring_inputs import CohortScoring, Inputs, open_inputs
-
-OnProgress = Callable[[int, int], None]
-
-
-@dataclass(frozen=True, slots=True)
-class ScoreShard:
-    """The work of one task: read a shard, score it, return one row of partial sums.
-
-    `contested` maps a shard's index to the rows that another block holds the better record of.
-    """
-
-    plan: ScorePlan
-    wanted: Wanted
-    genotype_field: GenotypeField
-    s3: S3Access | None
-    contested: Mapping[int, RowsByBlock] = field(default_factory=dict[int, RowsByBlock])
-
-    def __call__(self, shard: Shard) -> pa.Table:
-        reader = ShardReader(
-            shard,
-            field=self.genotype_field,
-            half_call=self.plan.context.policy.half_call,
-            wanted=self.wanted,
-            s3=self.s3,
-        )
-        plan = replace(self.plan, settled=self.contested.get(shard.index, {}))
-        partial = to_partial(score_shard(plan, reader))
-        return partial.append_column("n_records", pa.array([reader.n_records], pa.int64()))
+from jobs.shard_plan import choose_shard_bytes, shards_per_task
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,30 +83,38 @@ def _score_into_folder(
     on_progress: OnProgress,
     started: float,
 ) -> dict[str, object]:
-    shards = plan_shards(inputs.cohort, request.shard_bytes)
     rows = join_rows(inputs.files, inputs.policy)
+    shard_bytes = request.shard_bytes or choose_shard_bytes(
+        inputs.cohort.size_bytes, rows.n_scores, len(inputs.cohort.samples)
+    )
+    shards = plan_shards(inputs.cohort, shard_bytes)
     plan = _plan(request, inputs, rows, shards, executor)
-    work = ScoreShard(plan, rows.wanted(), request.genotype_field, request.s3)
-    partials = Partials(request.output, _content_key(request, inputs), reuse=request.reuse)
-    n_resumed = len(partials.finished())
+    run = ShardRun(
+        shards=shards,
+        task_size=shards_per_task(len(shards), shard_bytes) if executor is Executor.RAY else 1,
+        work=ScoreShards(plan, rows.wanted(), request.genotype_field, request.s3),
+        executor=executor,
+        folder=partials_folder(
+            request.output, _content_key(request, inputs, shard_bytes), reuse=request.reuse
+        ),
+    )
     try:
-        _run_missing(shards, work, executor, partials, on_progress)
-        _settle_contested(shards, work, executor, partials)
+        n_resumed = run.run_missing(on_progress)
+        merged = run.merge_settled()
     except UserError:
-        partials.remove()  # what is wrong with the data will be wrong the next time too
+        remove_partials(request.output)  # the data will be wrong the next time too
         raise
-    merged = _merge(plan, shards, partials)
     matches = match_table(inputs.files, rows, merged, inputs.policy)
     coverage = coverage_of(matches, rows.accessions)
     scores = score_table(inputs.cohort.samples, rows, merged, coverage, inputs.policy)
-    n_records = sum(partials.load(s.index, ["n_records"])[0][0].as_py() for s in shards)
     summary = _summary(request, inputs, coverage, executor) | {
+        "shard_bytes": shard_bytes,
         "n_shards": len(shards),
         "n_shards_resumed": n_resumed,
-        **_speed(n_records, len(inputs.cohort.samples), perf_counter() - started),
+        **_speed(merged.n_records, len(inputs.cohort.samples), perf_counter() - started),
     }
     write_results(request.output, scores, matches, summary)
-    partials.remove()
+    remove_partials(request.output)
     return summary
 
 
@@ -209,7 +177,7 @@ def _keeps_missing_calls(rows: ScoreRows, inputs: Inputs) -> bool:
     return inputs.policy.missing not in (Missing.DROP, Missing.FAIL)
 
 
-def _content_key(request: CohortScoring, inputs: Inputs) -> str:
+def _content_key(request: CohortScoring, inputs: Inputs, shard_bytes: int) -> str:
     return content_key(
         {
             "code": code_digest(),
@@ -219,43 +187,9 @@ def _content_key(request: CohortScoring, inputs: Inputs) -> str:
             "policy": inputs.policy.as_dict(),
             "genotype_field": request.genotype_field,
             "build": inputs.build,
-            "shard_bytes": request.shard_bytes,
+            "shard_bytes": shard_bytes,
         }
     )
-
-
-def _run_missing(
-    shards: Sequence[Shard],
-    work: ScoreShard,
-    executor: Executor,
-    partials: Partials,
-    on_progress: OnProgress,
-) -> None:
-    """Run the shards that an earlier attempt did not finish."""
-    finished = partials.finished()
-    done = len(finished)
-    on_progress(done, len(shards))
-    missing = [shard for shard in shards if shard.index not in finished]
-    for index, table in run_shards(missing, work, executor):
-        partials.save(index, table)
-        done += 1
-        on_progress(done, len(shards))
-
-
-def _settle_contested(
-    shards: Sequence[Shard], work: ScoreShard, executor: Executor, partials: Partials
-) -> None:
-    """Score again the shards that took a row which another block has the better record of."""
-    matches = [matches_of(partials.load(shard.index, ["matches"])) for shard in shards]
-    contested = {shards[at].index: rows for at, rows in contested_rows(matches).items()}
-    losers = [shard for shard in shards if shard.index in contested]
-    for index, table in run_shards(losers, replace(work, contested=contested), executor):
-        partials.save(index, table)
-
-
-def _merge(plan: ScorePlan, shards: Sequence[Shard], partials: Partials) -> Merged:
-    scores = (from_partial(partials.load(shard.index)) for shard in shards)
-    return merge(plan.context.rows.n_scores, plan.n_samples, scores)
 
 
 def _summary(
@@ -275,7 +209,6 @@ def _summary(
         "policy": inputs.policy.as_dict(),
         "frequency_source": _frequency_source(inputs),
         "executor": executor,
-        "shard_bytes": request.shard_bytes,
         "scores": _score_facts(inputs, coverage),
         "refused_scoring_files": {path: error.as_dict() for path, error in inputs.refused.items()},
     }

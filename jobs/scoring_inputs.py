@@ -19,12 +19,13 @@ from core.storage.byte_ranges import ByteRanges, S3Access, open_byte_ranges
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CohortScoring:
-    """One run, as the command line has it. `overrides` are single policy fields as text."""
+    """One run, as the command line has it. `overrides` are single policy fields as text; without
+    `shard_bytes`, the shards' size follows from the input."""
 
     genotypes: tuple[str, ...]
     scoring_files: tuple[Path, ...]
     output: Path
-    shard_bytes: int
+    shard_bytes: int | None = None
     build: GenomeBuild | None = None
     compat: Compat = Compat.DEFAULT
     overrides: Mapping[str, str] = field(default_factory=dict)

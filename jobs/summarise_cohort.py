@@ -12,6 +12,7 @@ from core.genotypes.quality import QualityCounts, count_quality
 from core.genotypes.vcf import Cohort, Shard, ShardReader, open_cohort, plan_shards
 from core.storage.byte_ranges import S3Access
 from jobs.run_shards import Executor, choose_executor, run_shards
+from jobs.shard_plan import choose_shard_bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +35,7 @@ def summarise_cohort(
     *,
     executor: Executor,
     on_progress: Callable[[int, int], None],
-    shard_bytes: int,
+    shard_bytes: int | None,
     s3: S3Access | None = None,
 ) -> dict[str, object]:
     """Facts about one cohort, ready for JSON: build, n_samples, n_variants, n_multiallelic,
@@ -44,7 +45,8 @@ def summarise_cohort(
     cannot be read to its end, CohortError where files do not belong together.
     """
     cohort = open_cohort(uris, s3=s3)
-    shards = plan_shards(cohort, shard_bytes)
+    size = shard_bytes or choose_shard_bytes(cohort.size_bytes, 0, len(cohort.samples))
+    shards = plan_shards(cohort, size)
     quality, contigs = QualityCounts(), Counter[str]()
     executor = choose_executor(executor, cohort)
     on_progress(0, len(shards))

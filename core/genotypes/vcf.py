@@ -49,6 +49,10 @@ class Cohort:
     samples: tuple[str, ...]
     build: GenomeBuild | None
 
+    @property
+    def size_bytes(self) -> int:
+        return sum(file.size_bytes for file in self.files)
+
 
 @dataclass(frozen=True, slots=True)
 class Shard:

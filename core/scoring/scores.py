@@ -1,6 +1,6 @@
 """Merge of shards: scores and the fate of every row of every scoring file.
 
-Partial sums are added in shard order, whatever order they arrive in, so the result does not depend
+Partial sums are added along the edges of a fixed tree (`shard_tree`), so the result does not depend
 on the number of workers. Result columns are the contract's.
 """
 
@@ -18,8 +18,9 @@ from core.scoring.matching import MATCH_TYPES, REASONS, Reason, Status
 from core.scoring.policy import Missing, ScoringPolicy
 from core.scoring.rows import ScoreRows, unjoinable_reason
 from core.scoring.scoring_file import ScoringFile
-from core.scoring.shard import MATCH_SCHEMA, STATUSES, RowsByBlock, ShardScores
-from core.scoring.weighted_sum import Sums, add_sums
+from core.scoring.shard import STATUSES, RowsByBlock, ShardScores, add_shards
+from core.scoring.shard_tree import add_in_tree
+from core.scoring.weighted_sum import Sums
 
 
 class ScoreStatus(StrEnum):
@@ -76,20 +77,18 @@ MATCHES_SCHEMA = pa.schema(
 
 @dataclass(frozen=True, slots=True)
 class Merged:
-    """Sums over all shards, and the rows that met a record, one line per row of ScoreRows."""
+    """Sums over all shards, the rows that met a record, one line per row of ScoreRows, and how many
+    records there are."""
 
     sums: Sums
     matches: pa.Table
+    n_records: int
 
 
-def merge(n_scores: int, n_samples: int, shards: Iterable[ShardScores]) -> Merged:
-    """Add the shards in the order given, which must be the order of the plan."""
-    total = Sums.zeros(n_scores, n_samples)
-    matches = [MATCH_SCHEMA.empty_table()]
-    for shard in shards:
-        add_sums(total, shard.sums)
-        matches.append(shard.matches)
-    return Merged(total, _one_per_row(pa.concat_tables(matches)))
+def merge(subtrees: Iterable[ShardScores]) -> Merged:
+    """Add neighbouring subtrees of one size, in order, to the root of the tree."""
+    root = add_in_tree(subtrees, add_shards)
+    return Merged(root.sums, _one_per_row(root.matches), root.n_records)
 
 
 def _one_per_row(matches: pa.Table) -> pa.Table:
@@ -102,17 +101,20 @@ def _one_per_row(matches: pa.Table) -> pa.Table:
     return ordered.filter(pa.array(first))
 
 
-def contested_rows(shards: Sequence[pa.Table]) -> dict[int, RowsByBlock]:
+def contested_rows(n_rows: int, matches: Sequence[pa.Table]) -> dict[int, RowsByBlock]:
     """Rows that fit an allele in several blocks: by shard and block, those to let go of.
 
-    `shards` are the MATCH_SCHEMA tables in plan order. The best match type keeps the row; among
-    equals, the first in the order of the plan. Only unsorted files, overlapping files and repeated
-    IDs come to this: the records of one position lie in one block.
+    `matches` are MATCH_SCHEMA tables in plan order, each of one shard or several, about `n_rows`
+    rows of ScoreRows. The best match type keeps the row; among equals, the first in the order of
+    the plan. Only unsorted files, overlapping files and repeated IDs come to this: the records of
+    one position lie in one block. Memory: two bytes a row, and the rows that are met several times.
     """
-    held = [table.filter(pc.greater_equal(table.column("match_type"), 0)) for table in shards]
-    together = pa.concat_tables([MATCH_SCHEMA.empty_table(), *held])
-    shard = np.repeat(np.arange(len(held)), [len(table) for table in held])
-    row, block, kind = (together.column(n).to_numpy() for n in ("row", "block", "match_type"))
+    twice = _met_twice(n_rows, matches)
+    if not twice.any():
+        return {}
+    together = pa.concat_tables([_several(table, twice) for table in matches])
+    columns = ("row", "shard", "block", "match_type")
+    row, shard, block, kind = (together.column(name).to_numpy() for name in columns)
     order = np.lexsort((block, shard, kind, row))
     loses = order[1:][row[order][1:] == row[order][:-1]]
     lost: dict[int, RowsByBlock] = {}
@@ -120,6 +122,24 @@ def contested_rows(shards: Sequence[pa.Table]) -> dict[int, RowsByBlock]:
         here = loses[shard[loses] == index]
         lost[index] = {n: row[here[block[here] == n]] for n in np.unique(block[here]).tolist()}
     return lost
+
+
+def _met_twice(n_rows: int, matches: Iterable[pa.Table]) -> npt.NDArray[np.bool_]:
+    """(n_rows,) whether a row fits an allele in several blocks."""
+    met, twice = np.zeros(n_rows, bool), np.zeros(n_rows, bool)
+    for table in matches:
+        fits = table.column("match_type").to_numpy() >= 0
+        row = np.sort(table.column("row").to_numpy()[fits])
+        twice[row[met[row]]] = True
+        twice[row[1:][row[1:] == row[:-1]]] = True
+        met[row] = True
+    return twice
+
+
+def _several(table: pa.Table, twice: npt.NDArray[np.bool_]) -> pa.Table:
+    """Of a MATCH_SCHEMA table, what fits an allele and is met twice."""
+    fits = pc.greater_equal(table.column("match_type"), 0)
+    return table.filter(pc.and_(fits, pa.array(twice[table.column("row").to_numpy()])))
 
 
 def score_table(

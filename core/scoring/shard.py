@@ -15,11 +15,12 @@ import pyarrow.compute as pc
 from core.genotypes.block import DosageBlock
 from core.scoring.matching import REASONS, BlockMatches, Reason, Status, match_block
 from core.scoring.terms import TermContext, add_block
-from core.scoring.weighted_sum import Sums
+from core.scoring.weighted_sum import Sums, add_sums
 
 MATCH_SCHEMA = pa.schema(
     [
         ("row", pa.int64()),
+        ("shard", pa.int32()),
         ("block", pa.int32()),
         ("status", pa.int8()),
         ("reason", pa.int8()),
@@ -50,26 +51,40 @@ class ScorePlan:
 
 @dataclass(frozen=True, slots=True)
 class ShardScores:
-    """Partial sums of one shard, and a MATCH_SCHEMA table of the rows that it met."""
+    """Partial sums of some shards, a MATCH_SCHEMA table of the rows that they met, and how many
+    records they hold."""
 
     sums: Sums
     matches: pa.Table
+    n_records: int = 0
 
 
-def score_shard(plan: ScorePlan, blocks: Iterable[DosageBlock]) -> ShardScores:
-    """Partial sums over the blocks of one shard, added in file order."""
+def add_shards(left: ShardScores, right: ShardScores) -> ShardScores:
+    """left + right, of neighbouring shards: the order of two fixes the bits."""
+    return ShardScores(
+        sums=add_sums(left.sums, right.sums),
+        matches=pa.concat_tables([left.matches, right.matches]),
+        n_records=left.n_records + right.n_records,
+    )
+
+
+def score_shard(plan: ScorePlan, blocks: Iterable[DosageBlock], shard: int = 0) -> ShardScores:
+    """Partial sums over the blocks of one shard, by its index, added in file order."""
     rows, policy = plan.context.rows, plan.context.policy
     sums = Sums.zeros(rows.n_scores, plan.n_samples)
     met: list[pa.RecordBatch] = []
     for number, block in enumerate(blocks):
         matches = match_block(rows, block, policy, plan.settled.get(number, _NO_ROWS))
         sex_unknown = add_block(plan.context, block, matches, sums)
-        met.append(_match_batch(number, block, matches, sex_unknown))
+        met.append(_match_batch((shard, number), block, matches, sex_unknown))
     return ShardScores(sums, pa.Table.from_batches(met, MATCH_SCHEMA))
 
 
 def _match_batch(
-    number: int, block: DosageBlock, matches: BlockMatches, sex_unknown: npt.NDArray[np.bool_]
+    place: tuple[int, int],
+    block: DosageBlock,
+    matches: BlockMatches,
+    sex_unknown: npt.NDArray[np.bool_],
 ) -> pa.RecordBatch:
     mismatch = matches.match_type < 0
     status = np.where(matches.matched, STATUSES.index(Status.MATCHED), 0)
@@ -83,7 +98,7 @@ def _match_batch(
     return pa.RecordBatch.from_arrays(
         [
             pa.array(matches.row),
-            pa.array(np.full(len(matches.row), number, np.int32)),
+            *(pa.array(np.full(len(matches.row), number, np.int32)) for number in place),
             pa.array(status.astype(np.int8)),
             pa.array(reason.astype(np.int8)),
             pa.array(matches.match_type),
@@ -100,6 +115,7 @@ PARTIAL_SCHEMA = pa.schema(
     [
         *((name, pa.large_binary()) for name in Sums._fields),
         ("n_scores", pa.int32()),
+        ("n_records", pa.int64()),
         ("matches", pa.large_binary()),
     ]
 )
@@ -115,7 +131,8 @@ def to_partial(scores: ShardScores) -> pa.Table:
         writer.write_table(scores.matches)
     arrays = {name: getattr(scores.sums, name) for name in Sums._fields}
     row = {name: [array.tobytes()] for name, array in arrays.items()}
-    row |= {"n_scores": [len(scores.sums.score_sum)], "matches": [sink.getvalue().to_pybytes()]}
+    row |= {"n_scores": [len(scores.sums.score_sum)], "n_records": [scores.n_records]}
+    row |= {"matches": [sink.getvalue().to_pybytes()]}
     return pa.table(row, schema=PARTIAL_SCHEMA)
 
 
@@ -126,9 +143,15 @@ def from_partial(partial: pa.Table) -> ShardScores:
         name: np.frombuffer(partial.column(name)[0].as_buffer(), dtype).reshape(n_scores, -1)
         for name, dtype in zip(Sums._fields, _SUM_DTYPES, strict=True)
     }
-    return ShardScores(Sums(**arrays), matches_of(partial))
+    n_records = partial.column("n_records")[0].as_py()
+    return ShardScores(Sums(**arrays), matches_of(partial), n_records)
+
+
+def add_partials(left: pa.Table, right: pa.Table) -> pa.Table:
+    """`add_shards` of two partials."""
+    return to_partial(add_shards(from_partial(left), from_partial(right)))
 
 
 def matches_of(partial: pa.Table) -> pa.Table:
     """The MATCH_SCHEMA table of a partial; its other columns need not be loaded, nor stay so."""
-    return pa.ipc.open_stream(partial.column("matches")[0].as_py()).read_all()
+    return pa.ipc.open_stream(partial.column("matches")[0].as_buffer()).read_all()

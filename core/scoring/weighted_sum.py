@@ -50,10 +50,15 @@ class Sums(NamedTuple):
         )
 
 
-def add_sums(total: Sums, part: Sums) -> None:
-    """In place; the caller fixes the order, which fixes the bits."""
-    for whole, piece in zip(total, part, strict=True):
-        np.add(whole, piece, out=whole)
+def add_sums(left: Sums, right: Sums) -> Sums:
+    """left + right: the order of two fixes the bits."""
+    return Sums(
+        score_sum=left.score_sum + right.score_sum,
+        dosage_sum=left.dosage_sum + right.dosage_sum,
+        n_missing=left.n_missing + right.n_missing,
+        denominator=left.denominator + right.denominator,
+        allele_count=left.allele_count + right.allele_count,
+    )
 
 
 @njit(cache=True, nogil=True)
