@@ -15,6 +15,7 @@ import pyarrow as pa
 
 from core.errors import CuraGenieError, InfrastructureError
 from core.genotypes.vcf import Cohort
+from core.lean_imports import let_in
 from jobs.local_ray import join_or_start_ray
 
 Task = TypeVar("Task")
@@ -86,6 +87,7 @@ def _on_ray(
 ) -> Iterator[tuple[int, pa.Table]]:
     if not tasks:
         return
+    let_in("pandas")
     join_or_start_ray()
     # Ray takes a second to import, which a small run in threads need not pay
     from ray.exceptions import RayError  # noqa: PLC0415

@@ -5,6 +5,7 @@ entrypoint of `ray job submit --working-dir . -- python -m jobs.score_cohort …
 """
 
 import argparse
+import os
 import platform
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -19,14 +20,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from core.errors import CuraGenieError, GenomeBuildError, UserError, Where
 from core.genome_build import GenomeBuild
 from core.genotypes import sex as ploidy
 from core.genotypes.calls import GenotypeField
 from core.genotypes.vcf import Shard, ShardReader, Wanted, plan_shards
+from core.lean_imports import keep_out
 from core.samples import sexes_of
 from core.scoring.coverage import Coverage, coverage_of
 from core.scoring.policy import Compat, MatchBy, Missing, Par, Ploidy
@@ -35,7 +35,6 @@ from core.scoring.rows import ScoreRows, join_rows
 from core.scoring.scores import match_table, score_status, score_table
 from core.scoring.shard import ScorePlan
 from core.scoring.terms import TermContext
-from core.settings import Settings, load_settings
 from core.storage.byte_ranges import S3Access
 from jobs.output_folder import held
 from jobs.partials import code_digest, content_key, partials_folder, remove_partials
@@ -264,8 +263,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """The command line. Returns 0 when done, 2 when the request or the data is wrong, 1 when the
     machinery failed."""
     options = _parser().parse_args(arguments)
+    keep_out("pandas")
     try:
-        request = _request(options, load_settings())
+        request = _request(options)
         with _progress_bar() as on_progress:
             executor = Executor(options.executor)
             summary = score_cohort(request, executor=executor, on_progress=on_progress)
@@ -317,7 +317,8 @@ def _words(values: type[StrEnum]) -> list[str]:
     return [value.value for value in values]
 
 
-def _request(options: argparse.Namespace, settings: Settings) -> CohortScoring:
+def _request(options: argparse.Namespace) -> CohortScoring:
+    shard_bytes, s3 = _settings()
     overrides = dict(_field_and_value(text) for text in options.policy)
     named = {"missing": options.missing, "min_overlap": options.min_overlap}
     overrides |= {name: str(value) for name, value in named.items() if value is not None}
@@ -325,7 +326,7 @@ def _request(options: argparse.Namespace, settings: Settings) -> CohortScoring:
         genotypes=tuple(options.genotypes),
         scoring_files=tuple(options.scoring_file),
         output=options.output,
-        shard_bytes=settings.shard_bytes,
+        shard_bytes=shard_bytes,
         build=GenomeBuild(options.build) if options.build is not None else None,
         compat=Compat(options.compat),
         overrides=overrides,
@@ -333,8 +334,25 @@ def _request(options: argparse.Namespace, settings: Settings) -> CohortScoring:
         samples=options.samples,
         genotype_field=GenotypeField(options.genotype_field),
         reuse=not options.no_reuse,
-        s3=settings.s3_access,
+        s3=s3,
     )
+
+
+def _settings() -> tuple[int | None, S3Access | None]:
+    """Bytes of a shard and access to S3, where the environment or a .env file may set them.
+
+    Without either there is nothing to validate, nor a fifth of a second to spend on it.
+    """
+    if not (any(map(_is_setting, os.environ)) or Path(".env").exists()):
+        return None, None
+    from core.settings import load_settings  # noqa: PLC0415 - see above
+
+    settings = load_settings()
+    return settings.shard_bytes, settings.s3_access
+
+
+def _is_setting(variable: str) -> bool:
+    return variable.upper().startswith(("CURAGENIE_", "AWS_"))
 
 
 def _field_and_value(text: str) -> tuple[str, str]:
@@ -345,9 +363,14 @@ def _field_and_value(text: str) -> tuple[str, str]:
 @contextmanager
 def _progress_bar() -> Iterator[OnProgress]:
     """A bar on a terminal, nothing elsewhere."""
-    columns = (TextColumn("scoring"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    console = Console(stderr=True)
-    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
+    if not sys.stderr.isatty():
+        yield lambda _done, _total: None
+        return
+    from rich import progress as bar  # noqa: PLC0415 - a batch job need not load it
+    from rich.console import Console  # noqa: PLC0415
+
+    columns = (bar.TextColumn("scoring"), bar.BarColumn(), bar.MofNCompleteColumn())
+    with bar.Progress(*columns, bar.TimeRemainingColumn(), console=Console(stderr=True)) as progress:
         task = progress.add_task("scoring", total=None)
         yield lambda done, total: progress.update(task, completed=done, total=total)
 
