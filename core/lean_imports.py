@@ -19,8 +19,8 @@ class _NotFound(MetaPathFinder):
     def find_spec(
         self,
         fullname: str,
-        path: Sequence[str] | None,  # noqa: ARG002 - the protocol's
-        target: ModuleType | None = None,  # noqa: ARG002
+        path: Sequence[str] | None,
+        target: ModuleType | None = None,
     ) -> ModuleSpec | None:
         if fullname == self.package:
             raise ModuleNotFoundError(f"{fullname} is kept out", name=fullname)

@@ -338,21 +338,29 @@ def _request(options: argparse.Namespace) -> CohortScoring:
     )
 
 
+_SETTINGS = frozenset(
+    {
+        "CURAGENIE_SHARD_BYTES",
+        "AWS_ENDPOINT_URL",
+        "AWS_ACCESS_KEY_ID",
+        "AWS_SECRET_ACCESS_KEY",
+        "AWS_REGION",
+        "AWS_DEFAULT_REGION",
+    }
+)
+
+
 def _settings() -> tuple[int | None, S3Access | None]:
     """Bytes of a shard and access to S3, where the environment or a .env file may set them.
 
     Without either there is nothing to validate, nor a fifth of a second to spend on it.
     """
-    if not (any(map(_is_setting, os.environ)) or Path(".env").exists()):
+    if _SETTINGS.isdisjoint(os.environ) and not Path(".env").exists():
         return None, None
     from core.settings import load_settings  # noqa: PLC0415 - see above
 
     settings = load_settings()
     return settings.shard_bytes, settings.s3_access
-
-
-def _is_setting(variable: str) -> bool:
-    return variable.upper().startswith(("CURAGENIE_", "AWS_"))
 
 
 def _field_and_value(text: str) -> tuple[str, str]:
@@ -370,7 +378,9 @@ def _progress_bar() -> Iterator[OnProgress]:
     from rich.console import Console  # noqa: PLC0415
 
     columns = (bar.TextColumn("scoring"), bar.BarColumn(), bar.MofNCompleteColumn())
-    with bar.Progress(*columns, bar.TimeRemainingColumn(), console=Console(stderr=True)) as progress:
+    with bar.Progress(
+        *columns, bar.TimeRemainingColumn(), console=Console(stderr=True)
+    ) as progress:
         task = progress.add_task("scoring", total=None)
         yield lambda done, total: progress.update(task, completed=done, total=total)
 

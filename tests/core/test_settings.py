@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from core.errors import SettingsError
-from core.settings import MIB, Settings, load_settings
+from core.settings import Settings, load_settings
 
 OURS = "CURAGENIE_"
 CONTRACT = (
