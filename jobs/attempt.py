@@ -42,7 +42,7 @@ class JobEnvironment:
     lease_seconds: float = 30.0
     heartbeat_seconds: float = 10.0
     retry: RetryPolicy = RetryPolicy()
-    executor: Executor = Executor.RAY
+    executor: Executor = Executor.AUTO
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,32 +16,32 @@ import pyarrow as pa
 from core.errors import CuraGenieError, InfrastructureError
 from core.genotypes.vcf import Cohort
 from core.lean_imports import let_in
-from jobs.local_ray import join_or_start_ray
+from jobs.local_ray import has_cluster, join_or_start_ray
 
 Task = TypeVar("Task")
 
 
 class Executor(StrEnum):
-    """`auto` keeps a small local run in this process, where a cluster's start would cost more than
-    the work."""
+    """`auto` keeps a run in this process where a plan on a cluster, or a cluster's start, would
+    cost more than the work."""
 
     AUTO = "auto"
     INLINE = "inline"
     RAY = "ray"
 
 
-_SMALL_RUN_BYTES = 1 << 30
+_SMALL_RUN_BYTES = 32 << 20
+_LOCAL_RUN_BYTES = 1 << 30
 
 
 def choose_executor(asked: Executor, cohort: Cohort) -> Executor:
-    """What `auto` means here: Ray where a cluster is given by RAY_ADDRESS or the files are large or
-    remote, threads else."""
+    """What `auto` means here: threads for what one task would hold; else Ray where this process is
+    on a cluster or RAY_ADDRESS names one, or the files are very large or remote."""
     if asked is not Executor.AUTO:
         return asked
     remote = any("://" in file.uri and not file.uri.startswith("file://") for file in cohort.files)
-    large = cohort.size_bytes > _SMALL_RUN_BYTES
-    on_cluster = "RAY_ADDRESS" in os.environ
-    return Executor.RAY if on_cluster or remote or large else Executor.INLINE
+    limit = _SMALL_RUN_BYTES if remote or has_cluster() else _LOCAL_RUN_BYTES
+    return Executor.INLINE if cohort.size_bytes <= limit else Executor.RAY
 
 
 def run_shards(

@@ -25,7 +25,7 @@ from core.errors import CuraGenieError, GenomeBuildError, UserError, Where
 from core.genome_build import GenomeBuild
 from core.genotypes import sex as ploidy
 from core.genotypes.calls import GenotypeField
-from core.genotypes.vcf import Shard, ShardReader, Wanted, plan_shards
+from core.genotypes.vcf import Shard, ShardReader, Wanted, open_cohort
 from core.lean_imports import keep_out
 from core.samples import sexes_of
 from core.scoring.coverage import Coverage, coverage_of
@@ -41,7 +41,7 @@ from jobs.partials import code_digest, content_key, partials_folder, remove_part
 from jobs.run_shards import Executor, choose_executor, run_shards
 from jobs.score_shards import OnProgress, ScoreShards, ShardRun
 from jobs.scoring_inputs import CohortScoring, Inputs, open_inputs
-from jobs.shard_plan import choose_shard_bytes, shards_per_task
+from jobs.shard_plan import Cut, plan_cut
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,39 +63,37 @@ def score_cohort(
 ) -> dict[str, object]:
     """Run `request`; returns the content of summary.json.
 
-    `on_progress(done, total)` counts shards. A scoring file that cannot be used fails alone, with
+    `on_progress(done, total)` counts shards, at first as soon as the genotypes are open. A scoring file that cannot be used fails alone, with
     its problem in the summary; genotypes that cannot be read, no usable scoring file, and a folder
     that another run is writing into raise.
     Results appear in `request.output` only when all are complete.
     """
     started = perf_counter()
-    inputs = open_inputs(request)
-    executor = choose_executor(executor, inputs.cohort)
+    cohort = open_cohort(request.genotypes, s3=request.s3)
+    cut = plan_cut(cohort, request.shard_bytes, n_scores=len(request.scoring_files))
+    on_progress(0, len(cut.shards))
+    inputs = open_inputs(request, cohort)
+    executor = choose_executor(executor, cohort)
     with held(request.output):
-        return _score_into_folder(request, inputs, executor, on_progress, started)
+        return _score_into_folder(request, inputs, cut, executor, on_progress, started)
 
 
 def _score_into_folder(
     request: CohortScoring,
     inputs: Inputs,
+    cut: Cut,
     executor: Executor,
     on_progress: OnProgress,
     started: float,
 ) -> dict[str, object]:
     rows = join_rows(inputs.files, inputs.policy)
-    shard_bytes = request.shard_bytes or choose_shard_bytes(
-        inputs.cohort.size_bytes, rows.n_scores, len(inputs.cohort.samples)
-    )
-    shards = plan_shards(inputs.cohort, shard_bytes)
-    plan = _plan(request, inputs, rows, shards, executor)
+    plan = _plan(request, inputs, rows, cut.shards, executor)
+    key = _content_key(request, inputs, cut.shard_bytes)
     run = ShardRun(
-        shards=shards,
-        task_size=shards_per_task(len(shards), shard_bytes) if executor is Executor.RAY else 1,
+        cut=cut,
         work=ScoreShards(plan, rows.wanted(), request.genotype_field, request.s3),
         executor=executor,
-        folder=partials_folder(
-            request.output, _content_key(request, inputs, shard_bytes), reuse=request.reuse
-        ),
+        folder=partials_folder(request.output, key, reuse=request.reuse),
     )
     try:
         n_resumed = run.run_missing(on_progress)
@@ -107,8 +105,8 @@ def _score_into_folder(
     coverage = coverage_of(matches, rows.accessions)
     scores = score_table(inputs.cohort.samples, rows, merged, coverage, inputs.policy)
     summary = _summary(request, inputs, coverage, executor) | {
-        "shard_bytes": shard_bytes,
-        "n_shards": len(shards),
+        "shard_bytes": cut.shard_bytes,
+        "n_shards": len(cut.shards),
         "n_shards_resumed": n_resumed,
         **_speed(merged.n_records, len(inputs.cohort.samples), perf_counter() - started),
     }

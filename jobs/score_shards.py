@@ -28,7 +28,7 @@ from core.scoring.shard_tree import Subtree, add_in_tree, subtrees
 from core.storage.byte_ranges import S3Access
 from jobs.partials import Partials
 from jobs.run_shards import Executor, run_shards
-from jobs.shard_plan import kept_subtree_size
+from jobs.shard_plan import Cut
 
 OnProgress = Callable[[int, int], None]
 
@@ -64,10 +64,9 @@ class ScoreShards:
 
 @dataclass(frozen=True, slots=True)
 class ShardRun:
-    """Every shard of a cohort, scored by tasks of `task_size` shards; partial sums in `folder`."""
+    """Every shard of a cohort, scored; partial sums in `folder`."""
 
-    shards: Sequence[Shard]
-    task_size: int
+    cut: Cut
     work: ScoreShards
     executor: Executor
     folder: Path
@@ -76,24 +75,25 @@ class ShardRun:
         """Score what an earlier attempt did not finish; returns how many shards it had finished."""
         partials = self._partials("first")
         n_resumed = done = partials.n_finished()
-        on_progress(done, len(self.shards))
-        tasks = partials.missing(self.task_size)
+        if n_resumed:
+            on_progress(done, len(self.cut.shards))
+        tasks = partials.missing(self._task_size)
         for subtree in self._score(tasks, self.work, partials):
             done += partials.n_shards_in(subtree)
-            on_progress(done, len(self.shards))
+            on_progress(done, len(self.cut.shards))
         return n_resumed
 
     def merge_settled(self) -> Merged:
         """The sum of all shards, each row of a scoring file counted once."""
         first, settled = self._partials("first"), self._partials("settled")
-        kept = list(subtrees(len(self.shards), kept_subtree_size(len(self.shards))))
+        kept = list(subtrees(len(self.cut.shards), self.cut.kept_size))
         matches = [matches_of(first.load(subtree, ["matches"])) for subtree in kept]
         contested = contested_rows(len(self.work.plan.context.rows.key), matches)
         again = [one for one in kept if not contested.keys().isdisjoint(range(one.start, one.stop))]
         work = replace(self.work, contested=contested)
         tasks = [
             task
-            for task in settled.missing(self.task_size)
+            for task in settled.missing(self._task_size)
             if any(subtree.holds(task) for subtree in again)
         ]
         for _ in self._score(tasks, work, settled):
@@ -106,11 +106,16 @@ class ShardRun:
         self, tasks: Sequence[Subtree], work: ScoreShards, partials: Partials
     ) -> Iterator[Subtree]:
         """Score and store; gives each subtree when it is stored."""
-        shards = [self.shards[task.start : task.stop] for task in tasks]
+        shards = [self.cut.shards[task.start : task.stop] for task in tasks]
         for number, partial in run_shards(shards, work, self.executor):
             partials.save(tasks[number], partial)
             yield tasks[number]
 
     def _partials(self, stage: str) -> Partials:
-        n_shards = len(self.shards)
-        return Partials(self.folder / stage, n_shards, kept_subtree_size(n_shards), add_partials)
+        n_shards, kept_size = len(self.cut.shards), self.cut.kept_size
+        return Partials(self.folder / stage, n_shards, kept_size, add_partials)
+
+    @property
+    def _task_size(self) -> int:
+        """Threads take single shards, which cost them nothing."""
+        return self.cut.task_size if self.executor is Executor.RAY else 1

@@ -9,7 +9,7 @@ from pathlib import Path
 from core.errors import GenomeBuildError, ScoringFileError, UserError, Where
 from core.genome_build import GenomeBuild
 from core.genotypes.calls import GenotypeField
-from core.genotypes.vcf import Cohort, open_cohort
+from core.genotypes.vcf import Cohort
 from core.samples import read_sample_sheet
 from core.scoring.frequencies import Frequencies, read_frequencies
 from core.scoring.policy import Compat, ScoringPolicy, policy_for
@@ -52,13 +52,12 @@ class Inputs:
     sha256: Mapping[str, str]
 
 
-def open_inputs(request: CohortScoring) -> Inputs:
-    """Open and check everything that a run reads.
+def open_inputs(request: CohortScoring, cohort: Cohort) -> Inputs:
+    """Open and check everything that a run reads beside the genotypes, which are open.
 
-    Raises CohortError, GenotypeFileError, GenomeBuildError, FrequencyFileError, SampleSheetError,
-    PolicyError; the first file's error where no scoring file is usable.
+    Raises GenomeBuildError, FrequencyFileError, SampleSheetError, PolicyError; the first file's
+    error where no scoring file is usable.
     """
-    cohort = open_cohort(request.genotypes, s3=request.s3)
     known = _genotype_build(request, cohort)
     files, refused = _scoring_files(request.scoring_files, known)
     frequencies = read_frequencies(request.frequencies) if request.frequencies else None

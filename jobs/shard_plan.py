@@ -4,6 +4,10 @@ Everything here depends on the input alone, never on cores or workers: the cut f
 which numbers are added, and so the bits of the results.
 """
 
+from dataclasses import dataclass
+
+from core.genotypes.vcf import Cohort, Shard, plan_shards
+
 MIB = 1 << 20
 
 _SHARDS = 16
@@ -12,6 +16,24 @@ _MAX_SHARD_BYTES = 64 * MIB
 _WRITTEN_PER_BYTE_READ = 16
 _SUM_BYTES = 16
 _TASK_BYTES = 32 * MIB
+
+
+@dataclass(frozen=True, slots=True)
+class Cut:
+    """The shards of a run, how many a task on Ray takes, and of how many the sums stay on disk."""
+
+    shards: tuple[Shard, ...]
+    shard_bytes: int
+    task_size: int
+    kept_size: int
+
+
+def plan_cut(cohort: Cohort, shard_bytes: int | None, *, n_scores: int) -> Cut:
+    """The cut of a cohort into shards of `shard_bytes`, or of what `choose_shard_bytes` says."""
+    size = shard_bytes or choose_shard_bytes(cohort.size_bytes, n_scores, len(cohort.samples))
+    shards = plan_shards(cohort, size)
+    n_shards = len(shards)
+    return Cut(shards, size, shards_per_task(n_shards, size), kept_subtree_size(n_shards))
 
 
 def choose_shard_bytes(total_bytes: int, n_scores: int, n_samples: int) -> int:

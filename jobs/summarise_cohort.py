@@ -9,10 +9,10 @@ import pyarrow as pa
 
 from core.genotypes.calls import GenotypeField, HalfCall
 from core.genotypes.quality import QualityCounts, count_quality
-from core.genotypes.vcf import Cohort, Shard, ShardReader, open_cohort, plan_shards
+from core.genotypes.vcf import Cohort, Shard, ShardReader, open_cohort
 from core.storage.byte_ranges import S3Access
 from jobs.run_shards import Executor, choose_executor, run_shards
-from jobs.shard_plan import choose_shard_bytes
+from jobs.shard_plan import plan_cut
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +45,7 @@ def summarise_cohort(
     cannot be read to its end, CohortError where files do not belong together.
     """
     cohort = open_cohort(uris, s3=s3)
-    size = shard_bytes or choose_shard_bytes(cohort.size_bytes, 0, len(cohort.samples))
-    shards = plan_shards(cohort, size)
+    shards = plan_cut(cohort, shard_bytes, n_scores=0).shards
     quality, contigs = QualityCounts(), Counter[str]()
     executor = choose_executor(executor, cohort)
     on_progress(0, len(shards))
