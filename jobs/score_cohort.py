@@ -63,10 +63,10 @@ def score_cohort(
 ) -> dict[str, object]:
     """Run `request`; returns the content of summary.json.
 
-    `on_progress(done, total)` counts shards, at first as soon as the genotypes are open. A scoring file that cannot be used fails alone, with
-    its problem in the summary; genotypes that cannot be read, no usable scoring file, and a folder
-    that another run is writing into raise.
-    Results appear in `request.output` only when all are complete.
+    `on_progress(done, total)` counts shards, at first as soon as the genotypes are open. A scoring
+    file that cannot be used fails alone, with its problem in the summary; genotypes that cannot be
+    read, no usable scoring file, and a folder that another run is writing into raise. Results
+    appear in `request.output` only when all are complete.
     """
     started = perf_counter()
     cohort = open_cohort(request.genotypes, s3=request.s3)

@@ -18,7 +18,7 @@ from core.scoring.shard import (
     ScorePlan,
     ShardScores,
     add_partials,
-    add_shards,
+    add_scores,
     from_partial,
     matches_of,
     score_shard,
@@ -47,7 +47,7 @@ class ScoreShards:
     contested: Mapping[int, RowsByBlock] = field(default_factory=dict[int, RowsByBlock])
 
     def __call__(self, shards: Sequence[Shard]) -> pa.Table:
-        return to_partial(add_in_tree(map(self.score, shards), add_shards))
+        return to_partial(add_in_tree(map(self.score, shards), add_scores))
 
     def score(self, shard: Shard) -> ShardScores:
         reader = ShardReader(
@@ -88,7 +88,7 @@ class ShardRun:
         first, settled = self._partials("first"), self._partials("settled")
         kept = list(subtrees(len(self.cut.shards), self.cut.kept_size))
         matches = [matches_of(first.load(subtree, ["matches"])) for subtree in kept]
-        contested = contested_rows(len(self.work.plan.context.rows.key), matches)
+        contested = contested_rows(len(self.work.plan.context.rows.row_number), matches)
         again = [one for one in kept if not contested.keys().isdisjoint(range(one.start, one.stop))]
         work = replace(self.work, contested=contested)
         tasks = [

@@ -1,17 +1,12 @@
 """VCF as DosageBlocks: open the files of a cohort, plan shards, read one shard.
 
 A shard is a range of bytes of one file, bgzip-compressed or plain text; a file in plain gzip cannot
-be split and is one shard. Whole position groups belong to one shard (vcf_lines says to which), so
+be split and is one shard. Whole position groups belong to one shard (vcf_scan says to which), so
 the rows of all shards, in order, are the same for every shard size.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-
-import numpy as np
-import numpy.typing as npt
-import pyarrow as pa
-import pyarrow.compute as pc
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 from core.errors import CohortError, GenomeBuildError, GenotypeFileError, Where
 from core.genome_build import GenomeBuild
@@ -19,13 +14,14 @@ from core.genotypes import bgzf
 from core.genotypes.block import DosageBlock
 from core.genotypes.calls import GenotypeField, HalfCall
 from core.genotypes.text import Compression, detect_compression, read_text
-from core.genotypes.vcf_blocks import BlockBuilder, Decoding, string_column
+from core.genotypes.vcf_blocks import Decoding
 from core.genotypes.vcf_header import VcfHeader, parse_header, read_header_text
-from core.genotypes.vcf_kernels import SECOND_TAB, THIRD_TAB
-from core.genotypes.vcf_lines import WINDOW_BYTES, Bools, LineWindow, ShardLines, TextRange
+from core.genotypes.vcf_input import TextRange
+from core.genotypes.vcf_shard import WINDOW_BYTES, ShardScan
+from core.genotypes.vcf_wanted import Wanted
 from core.storage.byte_ranges import ByteRanges, S3Access, open_byte_ranges
 
-DEFAULT_BLOCK_BYTES = 8 << 20
+DEFAULT_BLOCK_BYTES = 4 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,22 +60,6 @@ class Shard:
     stop: int
 
 
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """Which records are decoded: the position groups that hold any of these.
-
-    positions      canonical contig -> sorted unique 1-based positions
-    ids            an ID of the record, which may have several, separated by ";"
-    whole_contigs  canonical contigs
-    """
-
-    positions: Mapping[str, npt.NDArray[np.int64]] = field(
-        default_factory=dict[str, npt.NDArray[np.int64]]
-    )
-    ids: frozenset[str] = frozenset()
-    whole_contigs: frozenset[str] = frozenset()
-
-
 def open_cohort(uris: Sequence[str], *, s3: S3Access | None = None) -> Cohort:
     """Read the headers.
 
@@ -108,8 +88,8 @@ def plan_shards(cohort: Cohort, shard_bytes: int) -> tuple[Shard, ...]:
 class ShardReader:
     """Iterate once over the blocks of a shard; then `n_records` and `contig_records` are known.
 
-    field        what a dosage is (calls.GenotypeField); with AUTO, a file whose header declares DS
-                 gives float32 blocks, any other uint8 blocks
+    field        what a dosage is (calls.GenotypeField); GT, and AUTO for a file whose header
+                 declares no DS, give uint8 blocks, others float32 blocks
     wanted       None decodes every record
     block_bytes  of dosages in a block, unless one position needs more
     window_bytes of text in memory, unless one position needs more
@@ -134,10 +114,9 @@ class ShardReader:
         self.contig_records: dict[str, int] = {}
         self._shard = shard
         self._wanted = wanted
-        self._ids = pa.array(sorted(wanted.ids), pa.string()) if wanted else None
         self._decoding = Decoding(
             samples=shard.file.header.samples,
-            dosage_type=_dosage_type(shard.file, field),
+            field=_field_of(shard.file, field),
             half_call=half_call,
             block_bytes=block_bytes,
         )
@@ -146,31 +125,10 @@ class ShardReader:
 
     def __iter__(self) -> Iterator[DosageBlock]:
         text_range = _text_range(self._shard, self._s3)
-        lines = ShardLines(text_range, window_bytes=self._window_bytes)
-        blocks = BlockBuilder(self._decoding, lines)
-        for window in lines:
-            self._count(window)
-            yield from blocks.add(self._select(window))
-        yield from blocks.finish()
-
-    def _count(self, window: LineWindow) -> None:
-        self.n_records += len(window)
-        for contig, run in window.contig_runs():
-            n_records = run.stop - run.start
-            self.contig_records[contig] = self.contig_records.get(contig, 0) + n_records
-
-    def _select(self, window: LineWindow) -> LineWindow:
-        if self._wanted is None:
-            return window
-        is_wanted = np.zeros(len(window), np.bool_)
-        for contig, run in window.contig_runs():
-            if contig in self._wanted.whole_contigs:
-                is_wanted[run] = True
-            elif contig in self._wanted.positions:
-                is_wanted[run] = _are_in(window.positions[run], self._wanted.positions[contig])
-        if self._ids is not None and len(self._ids):
-            is_wanted |= _have_id(window, self._ids)
-        return window.groups_with(is_wanted)
+        scan = ShardScan(text_range, self._decoding, self._wanted, window_bytes=self._window_bytes)
+        yield from scan
+        self.contig_records = scan.contig_records
+        self.n_records = sum(scan.contig_records.values())
 
 
 def _open_file(uri: str, s3: S3Access | None) -> VcfFile:
@@ -250,15 +208,18 @@ def _ranges(file: VcfFile, shard_bytes: int) -> Iterator[tuple[int, int]]:
         start = stop
 
 
-def _dosage_type(file: VcfFile, field: GenotypeField) -> type[np.uint8] | type[np.float32]:
-    has_ds = "DS" in file.header.formats
-    if field is GenotypeField.DS and not has_ds:
+def _field_of(file: VcfFile, field: GenotypeField) -> GenotypeField:
+    """GT, DS, HDS or GP; anything but GT is declared."""
+    formats = file.header.formats
+    if field is GenotypeField.AUTO:
+        return GenotypeField.DS if "DS" in formats else GenotypeField.GT
+    if field is not GenotypeField.GT and field not in formats:
         raise GenotypeFileError(
-            "the header declares no FORMAT field DS.",
-            where=Where(file.uri, field="DS"),
-            fix="Read GT (genotype field GT or auto), or declare DS in the header.",
+            f"the header declares no FORMAT field {field}.",
+            where=Where(file.uri, field=field),
+            fix=f"Read GT (genotype field GT or auto), or declare {field} in the header.",
         )
-    return np.float32 if has_ds and field is not GenotypeField.GT else np.uint8
+    return field
 
 
 def _text_range(shard: Shard, s3: S3Access | None) -> TextRange:
@@ -273,33 +234,3 @@ def _text_range(shard: Shard, s3: S3Access | None) -> TextRange:
     is_first = shard.start == file.first_record
     skip = file.header_rest if is_first else None
     return TextRange(source, file.compression, shard.start, shard.stop, skip)
-
-
-def _are_in(positions: npt.NDArray[np.int64], wanted: npt.NDArray[np.int64]) -> Bools:
-    """(n,) whether a position is among the sorted unique wanted ones."""
-    at = np.searchsorted(wanted, positions)
-    found = at < len(wanted)
-    found[found] = wanted[at[found]] == positions[found]
-    return found
-
-
-def _have_id(window: LineWindow, ids: pa.Array) -> Bools:
-    """(n,) whether one of a record's IDs is among `ids`."""
-    starts = np.ascontiguousarray(window.lines[:, SECOND_TAB] + 1)
-    ends = np.ascontiguousarray(window.lines[:, THIRD_TAB])
-    column, is_ascii = string_column(window.text, starts, ends, folds=False)
-    if not is_ascii:  # an ID that is not UTF-8 is no scoring file's ID
-        column = pa.array([_decoded(text) for text in column.cast(pa.binary()).to_pylist()])
-    found = pc.is_in(column, ids).to_numpy(zero_copy_only=False)
-    several = np.flatnonzero(pc.match_substring(column, ";").to_numpy(zero_copy_only=False))
-    if len(several):
-        parts = pc.split_pattern(column.take(pa.array(several)), ";")
-        owner = several[pc.list_parent_indices(parts).to_numpy()]
-        hits = pc.is_in(pc.list_flatten(parts), ids).to_numpy(zero_copy_only=False)
-        found = found.copy()
-        found[owner[hits]] = True
-    return found
-
-
-def _decoded(text: bytes) -> str:
-    return text.decode("utf-8", "replace")

@@ -4,7 +4,7 @@ Partial sums are added along the edges of a fixed tree (`shard_tree`), so the re
 on the number of workers. Result columns are the contract's.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -18,9 +18,9 @@ from core.scoring.matching import MATCH_TYPES, REASONS, Reason, Status
 from core.scoring.policy import Missing, ScoringPolicy
 from core.scoring.rows import ScoreRows, unjoinable_reason
 from core.scoring.scoring_file import ScoringFile
-from core.scoring.shard import STATUSES, RowsByBlock, ShardScores, add_shards
+from core.scoring.shard import STATUSES, RowsByBlock, ShardScores, add_scores
 from core.scoring.shard_tree import add_in_tree
-from core.scoring.weighted_sum import Sums
+from core.scoring.sums import ScoreTotals, Sums
 
 
 class ScoreStatus(StrEnum):
@@ -87,12 +87,14 @@ class Merged:
 
 def merge(subtrees: Iterable[ShardScores]) -> Merged:
     """Add neighbouring subtrees of one size, in order, to the root of the tree."""
-    root = add_in_tree(subtrees, add_shards)
+    root = add_in_tree(subtrees, add_scores)
     return Merged(root.sums, _one_per_row(root.matches), root.n_records)
 
 
 def _one_per_row(matches: pa.Table) -> pa.Table:
-    """A row that several blocks met keeps what became of it: matched, else excluded, else not."""
+    """Ranges to rows. One that several blocks met keeps what became of it: matched, else excluded,
+    else not."""
+    matches = _by_row(matches)
     order = pc.sort_indices(matches, [("row", "ascending"), ("status", "ascending")])
     ordered = matches.take(order)
     row = ordered.column("row").to_numpy()
@@ -101,20 +103,34 @@ def _one_per_row(matches: pa.Table) -> pa.Table:
     return ordered.filter(pa.array(first))
 
 
+def _by_row(matches: pa.Table) -> pa.Table:
+    """MATCH_SCHEMA with one line per row."""
+    n_rows = matches.column("n_rows").to_numpy()
+    if (n_rows == 1).all():
+        return matches
+    of = np.repeat(np.arange(len(n_rows)), n_rows)
+    within = np.arange(len(of)) - np.repeat(np.cumsum(n_rows) - n_rows, n_rows)
+    lines = matches.take(pa.array(of))
+    row = pa.array(lines.column("row").to_numpy() + within)
+    ones = pa.array(np.ones(len(of), np.int64))
+    return lines.set_column(0, "row", row).set_column(1, "n_rows", ones)
+
+
 def contested_rows(n_rows: int, matches: Sequence[pa.Table]) -> dict[int, RowsByBlock]:
     """Rows that fit an allele in several blocks: by shard and block, those to let go of.
 
-    `matches` are MATCH_SCHEMA tables in plan order, each of one shard or several, about `n_rows`
-    rows of ScoreRows. The best match type keeps the row; among equals, the first in the order of
-    the plan. Only unsorted files, overlapping files and repeated IDs come to this: the records of
-    one position lie in one block. Memory: two bytes a row, and the rows that are met several times.
+    `matches` are MATCH_SCHEMA tables of one or several shards each, about `n_rows` rows of
+    ScoreRows. The best match type keeps the row; among equals, the first in the order of shards.
+    Only unsorted files, overlapping files and repeated IDs come to this: the records of one
+    position lie in one block. Memory: some bytes a row, and the rows that are met several times.
     """
-    twice = _met_twice(n_rows, matches)
+    fits = [table.filter(pc.greater_equal(table.column("match_type"), 0)) for table in matches]
+    twice = _met_twice(n_rows, fits)
     if not twice.any():
         return {}
-    together = pa.concat_tables([_several(table, twice) for table in matches])
+    held = pa.concat_tables([_some_twice(table, twice) for table in fits])
     columns = ("row", "shard", "block", "match_type")
-    row, shard, block, kind = (together.column(name).to_numpy() for name in columns)
+    row, shard, block, kind = (held.column(name).to_numpy() for name in columns)
     order = np.lexsort((block, shard, kind, row))
     loses = order[1:][row[order][1:] == row[order][:-1]]
     lost: dict[int, RowsByBlock] = {}
@@ -125,21 +141,21 @@ def contested_rows(n_rows: int, matches: Sequence[pa.Table]) -> dict[int, RowsBy
 
 
 def _met_twice(n_rows: int, matches: Iterable[pa.Table]) -> npt.NDArray[np.bool_]:
-    """(n_rows,) whether a row fits an allele in several blocks."""
-    met, twice = np.zeros(n_rows, bool), np.zeros(n_rows, bool)
+    """(n_rows,) whether several ranges of the tables hold a row."""
+    change = np.zeros(n_rows + 1, np.int64)
     for table in matches:
-        fits = table.column("match_type").to_numpy() >= 0
-        row = np.sort(table.column("row").to_numpy()[fits])
-        twice[row[met[row]]] = True
-        twice[row[1:][row[1:] == row[:-1]]] = True
-        met[row] = True
-    return twice
+        first, count = (table.column(name).to_numpy() for name in ("row", "n_rows"))
+        np.add.at(change, first, 1)
+        np.subtract.at(change, first + count, 1)
+    return np.cumsum(change)[:-1] > 1
 
 
-def _several(table: pa.Table, twice: npt.NDArray[np.bool_]) -> pa.Table:
-    """Of a MATCH_SCHEMA table, what fits an allele and is met twice."""
-    fits = pc.greater_equal(table.column("match_type"), 0)
-    return table.filter(pc.and_(fits, pa.array(twice[table.column("row").to_numpy()])))
+def _some_twice(table: pa.Table, twice: npt.NDArray[np.bool_]) -> pa.Table:
+    """The rows of a MATCH_SCHEMA table that are met twice, each on a line of its own."""
+    up_to = np.append(0, np.cumsum(twice))
+    first, count = (table.column(name).to_numpy() for name in ("row", "n_rows"))
+    lines = _by_row(table.filter(pa.array(up_to[first + count] > up_to[first])))
+    return lines.filter(pa.array(twice[lines.column("row").to_numpy()]))
 
 
 def score_table(
@@ -148,39 +164,39 @@ def score_table(
     merged: Merged,
     coverage: Sequence[Coverage],
     policy: ScoringPolicy,
-) -> pa.Table:
-    """SCORES_SCHEMA: for each score, one line per sample, in the order of files and samples."""
-    lines = [
-        _lines_of_score(k, accession, samples, merged.sums, coverage[k], policy)
-        for k, accession in enumerate(rows.accessions)
-    ]
-    return pa.concat_tables([SCORES_SCHEMA.empty_table(), *lines])
+) -> Iterator[pa.Table]:
+    """SCORES_SCHEMA, a table for each score in the order of files: one line per sample, in theirs.
+
+    One table at a time: all of them are far larger than the sums that they are made from.
+    """
+    names = pa.array(samples, pa.string())
+    for k, accession in enumerate(rows.accessions):
+        yield _lines_of_score(accession, names, merged.sums.of_score(k), coverage[k], policy)
 
 
 def _lines_of_score(
-    k: int,
     accession: str,
-    samples: Sequence[str],
-    sums: Sums,
+    samples: pa.Array,
+    sums: ScoreTotals,
     coverage: Coverage,
     policy: ScoringPolicy,
 ) -> pa.Table:
-    denominator = sums.denominator[k].astype(np.int64)
-    status = _statuses(sums.n_missing[k], denominator, coverage, policy)
+    denominator = sums.denominator
+    status = _statuses(sums.n_missing, denominator, coverage, policy)
     unscored = np.isin(status, [ScoreStatus.NO_VARIANTS_MATCHED, ScoreStatus.MISSING_CALL])
     average = np.full(len(samples), np.nan)
-    np.divide(sums.score_sum[k], denominator, out=average, where=denominator > 0)
+    np.divide(sums.score_sum, denominator, out=average, where=denominator > 0)
     same = np.full(len(samples), 1)
     columns = [
-        pa.array(samples, pa.string()),
+        samples,
         pa.array([accession] * len(samples), pa.string()),
-        pa.array(sums.score_sum[k], mask=unscored),
+        pa.array(sums.score_sum, mask=unscored),
         pa.array(denominator),
         pa.array(average, mask=unscored | (denominator == 0)),
-        pa.array(sums.allele_count[k].astype(np.int64)),
-        pa.array(sums.dosage_sum[k]),
+        pa.array(sums.allele_count),
+        pa.array(sums.dosage_sum),
         pa.array(same * coverage.n_matched),
-        pa.array(sums.n_missing[k].astype(np.int64)),
+        pa.array(sums.n_missing),
         pa.array(same * coverage.count),
         pa.array(same * coverage.weight),
         pa.array(status, pa.string()),
@@ -189,7 +205,7 @@ def _lines_of_score(
 
 
 def _statuses(
-    n_missing: npt.NDArray[np.int32],
+    n_missing: npt.NDArray[np.int64],
     denominator: npt.NDArray[np.int64],
     coverage: Coverage,
     policy: ScoringPolicy,

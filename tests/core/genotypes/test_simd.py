@@ -38,11 +38,17 @@ def test_differ_mask_marks_the_bytes_that_differ(differ, content, at, other):
     assert unsigned(differ(array.copy(), at, array.copy(), other)) == as_mask(left != right)
 
 
-@given(st.integers(-(2**63), 2**63 - 1))
-def test_bits_are_counted(mask):
+@pytest.mark.parametrize("count", [simd.bit_count, simd._bit_count_plain])
+@given(mask=st.integers(-(2**63), 2**63 - 1))
+def test_bits_are_counted(count, mask):
+    assert count(mask) == f"{unsigned(mask):b}".count("1")
+
+
+@pytest.mark.parametrize("count", [simd.trailing_zeros, simd._trailing_zeros_plain])
+@given(mask=st.one_of(st.integers(-(2**63), 2**63 - 1), st.integers(0, 62).map(lambda i: 1 << i)))
+def test_zeros_below_the_lowest_bit_are_counted(count, mask):
     bits = f"{unsigned(mask):064b}"
-    assert simd.bit_count(mask) == bits.count("1")
-    assert simd.trailing_zeros(mask) == 64 - len(bits.rstrip("0")) if mask else 64
+    assert count(mask) == (64 - len(bits.rstrip("0")) if mask else 64)
 
 
 def test_the_plain_form_is_chosen_under_bounds_checks_and_finds_a_load_outside(tmp_path):

@@ -25,7 +25,9 @@ from core.genotypes.vcf import (
     open_cohort,
     plan_shards,
 )
-from core.genotypes.vcf_lines import ShardLines, TextRange
+from core.genotypes.vcf_blocks import Decoding
+from core.genotypes.vcf_input import TextRange
+from core.genotypes.vcf_shard import ShardScan
 from core.storage.byte_ranges import S3Access, open_byte_ranges
 from tests.builders.s3_server import running_s3_server
 from tests.builders.vcf import (
@@ -717,9 +719,10 @@ def test_a_line_longer_than_the_limit_is_refused(tmp_path):
     text_range = TextRange(
         open_byte_ranges(uri), file.compression, file.first_record, file.size_bytes, 0
     )
-    lines = ShardLines(text_range, window_bytes=1000, max_group_bytes=100_000)
+    decoding = Decoding(file.header.samples, GenotypeField.GT, HalfCall.MISSING, 1000)
+    scan = ShardScan(text_range, decoding, None, window_bytes=1000, max_group_bytes=100_000)
     with pytest.raises(GenotypeFileError, match="longer than"):
-        list(lines)
+        list(scan)
 
 
 def test_more_alleles_than_memory_is_refused(tmp_path, monkeypatch):
