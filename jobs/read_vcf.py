@@ -18,7 +18,8 @@ from ray.data.datasource import Datasource, ReadTask
 from ray.util.annotations import RayDeprecationWarning
 
 from core.genotypes.calls import GenotypeField, HalfCall
-from core.genotypes.vcf import Shard, ShardReader, open_cohort, plan_shards
+from core.genotypes.formats import open_cohort
+from core.genotypes.source import GenotypeShard, plan_shards
 from core.storage.byte_ranges import S3Access
 
 _MAX_RETRIES = 3
@@ -83,9 +84,9 @@ class _ReadBlocks:
         self._half_call = half_call
         self._s3 = s3
 
-    def __call__(self, shard: Shard) -> Iterator[pa.Table]:
-        reader = ShardReader(
-            shard, field=self._field, half_call=self._half_call, wanted=None, s3=self._s3
+    def __call__(self, shard: GenotypeShard) -> Iterator[pa.Table]:
+        reader = shard.reader(
+            field=self._field, half_call=self._half_call, wanted=None, s3=self._s3
         )
         for block in reader:
             yield pa.Table.from_batches([block.batch])
@@ -101,7 +102,8 @@ def read_vcf(
 ) -> Dataset:
     """A Ray Dataset of the DosageBlocks of one cohort (columns: core.genotypes.block).
 
-    `uris` are bgzip, gzip or plain VCFs, local or s3://; shards hold about `shard_bytes` of each.
+    `uris` are VCFs (bgzip, gzip or plain) or stores, local or s3://; shards hold about
+    `shard_bytes` of each.
     """
     cohort = open_cohort(uris, s3=s3)
     shards = plan_shards(cohort, shard_bytes)

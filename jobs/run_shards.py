@@ -14,7 +14,7 @@ from typing import Generic, TypeVar, cast
 import pyarrow as pa
 
 from core.errors import CuraGenieError, InfrastructureError
-from core.genotypes.vcf import Cohort
+from core.genotypes.source import Cohort, GenotypeShard
 from core.lean_imports import let_in
 from jobs.local_ray import has_cluster, join_or_start_ray
 
@@ -34,7 +34,7 @@ _SMALL_RUN_BYTES = 32 << 20
 _LOCAL_RUN_BYTES = 1 << 30
 
 
-def choose_executor(asked: Executor, cohort: Cohort) -> Executor:
+def choose_executor(asked: Executor, cohort: Cohort[GenotypeShard]) -> Executor:
     """What `auto` means here: threads for what one task would hold; else Ray where this process is
     on a cluster or RAY_ADDRESS names one, or the files are very large or remote."""
     if asked is not Executor.AUTO:

@@ -24,8 +24,10 @@ import pyarrow as pa
 from core.errors import CuraGenieError, GenomeBuildError, UserError, Where
 from core.genome_build import GenomeBuild
 from core.genotypes import sex as ploidy
-from core.genotypes.calls import GenotypeField
-from core.genotypes.vcf import Shard, ShardReader, Wanted, open_cohort
+from core.genotypes.calls import GenotypeField, HalfCall
+from core.genotypes.formats import open_cohort
+from core.genotypes.source import GenotypeShard
+from core.genotypes.vcf_wanted import Wanted
 from core.lean_imports import keep_out
 from core.samples import sexes_of
 from core.scoring.coverage import Coverage, coverage_of
@@ -52,9 +54,11 @@ class CountXPloidy:
     build: GenomeBuild | None
     s3: S3Access | None
 
-    def __call__(self, shard: Shard) -> pa.Table:
+    def __call__(self, shard: GenotypeShard) -> pa.Table:
         wanted = Wanted(whole_contigs=frozenset({"X"}))
-        reader = ShardReader(shard, field=GenotypeField.GT, wanted=wanted, s3=self.s3)
+        reader = shard.reader(
+            field=GenotypeField.GT, half_call=HalfCall.MISSING, wanted=wanted, s3=self.s3
+        )
         return ploidy.to_table(ploidy.count_x_ploidy(reader, self.n_samples, self.build))
 
 
@@ -119,7 +123,7 @@ def _plan(
     request: CohortScoring,
     inputs: Inputs,
     rows: ScoreRows,
-    shards: Sequence[Shard],
+    shards: Sequence[GenotypeShard],
     executor: Executor,
 ) -> ScorePlan:
     _require_build_for_x(rows, inputs)
@@ -142,7 +146,7 @@ def _sexes(
     request: CohortScoring,
     inputs: Inputs,
     rows: ScoreRows,
-    shards: Sequence[Shard],
+    shards: Sequence[GenotypeShard],
     executor: Executor,
 ) -> npt.NDArray[np.int8]:
     """(samples,) from the sample sheet, else from a pass over X where some row depends on it."""
@@ -294,7 +298,7 @@ def _parser() -> argparse.ArgumentParser:
         "--scoring-file PGS000001_hmPOS_GRCh38.txt.gz --output results",
     )
     add = parser.add_argument
-    add("--genotypes", nargs="+", required=True, metavar="URI", help="VCF files of one cohort")
+    add("--genotypes", nargs="+", required=True, metavar="URI", help="VCFs or stores of a cohort")
     add("--scoring-file", nargs="+", required=True, type=Path, metavar="FILE", help="scores")
     add("--output", required=True, type=Path, metavar="DIR", help="folder of the results")
     add("--build", choices=_words(GenomeBuild), help="genome build of the VCFs")

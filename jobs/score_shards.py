@@ -11,7 +11,8 @@ from pathlib import Path
 import pyarrow as pa
 
 from core.genotypes.calls import GenotypeField
-from core.genotypes.vcf import Shard, ShardReader, Wanted
+from core.genotypes.source import GenotypeShard
+from core.genotypes.vcf_wanted import Wanted
 from core.scoring.scores import Merged, contested_rows, merge
 from core.scoring.shard import (
     RowsByBlock,
@@ -46,12 +47,11 @@ class ScoreShards:
     s3: S3Access | None
     contested: Mapping[int, RowsByBlock] = field(default_factory=dict[int, RowsByBlock])
 
-    def __call__(self, shards: Sequence[Shard]) -> pa.Table:
+    def __call__(self, shards: Sequence[GenotypeShard]) -> pa.Table:
         return to_partial(add_in_tree(map(self.score, shards), add_scores))
 
-    def score(self, shard: Shard) -> ShardScores:
-        reader = ShardReader(
-            shard,
+    def score(self, shard: GenotypeShard) -> ShardScores:
+        reader = shard.reader(
             field=self.genotype_field,
             half_call=self.plan.context.policy.half_call,
             wanted=self.wanted,

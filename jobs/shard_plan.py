@@ -6,7 +6,7 @@ which numbers are added, and so the bits of the results.
 
 from dataclasses import dataclass
 
-from core.genotypes.vcf import Cohort, Shard, plan_shards
+from core.genotypes.source import Cohort, GenotypeShard, plan_shards
 
 MIB = 1 << 20
 
@@ -22,13 +22,13 @@ _TASK_BYTES = 32 * MIB
 class Cut:
     """The shards of a run, how many a task on Ray takes, and of how many the sums stay on disk."""
 
-    shards: tuple[Shard, ...]
+    shards: tuple[GenotypeShard, ...]
     shard_bytes: int
     task_size: int
     kept_size: int
 
 
-def plan_cut(cohort: Cohort, shard_bytes: int | None, *, n_scores: int) -> Cut:
+def plan_cut(cohort: Cohort[GenotypeShard], shard_bytes: int | None, *, n_scores: int) -> Cut:
     """The cut of a cohort into shards of `shard_bytes`, or of what `choose_shard_bytes` says."""
     size = shard_bytes or choose_shard_bytes(cohort.size_bytes, n_scores, len(cohort.samples))
     shards = plan_shards(cohort, size)
