@@ -22,6 +22,7 @@ from core.genotypes.vcf_input import TextRange
 from core.genotypes.vcf_shard import WINDOW_BYTES, ShardScan
 from core.genotypes.vcf_wanted import Wanted
 from core.storage.byte_ranges import ByteRanges, S3Access, open_byte_ranges
+from core.storage.read_ahead import read_ahead
 
 DEFAULT_BLOCK_BYTES = 4 << 20
 
@@ -199,4 +200,5 @@ def _text_range(shard: Shard, s3: S3Access | None) -> TextRange:
         )
     is_first = shard.start == file.first_record
     skip = file.header_rest if is_first else None
+    source = read_ahead(source, shard.stop)
     return TextRange(source, file.compression, shard.start, shard.stop, skip)
