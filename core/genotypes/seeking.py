@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from core.genotypes.block_directory import KEY_SHIFT, MAX_POSITION, BlockDirectory
 from core.genotypes.tabix import BLOCK_SHIFT, TabixIndex
-from core.genotypes.vcf import Wanted
+from core.genotypes.vcf_wanted import Wanted
 
 Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]

@@ -14,7 +14,9 @@ from core.errors import CohortError, GenomeBuildError, GenotypeFileError, Where
 from core.genome_build import GenomeBuild
 from core.genotypes import bgzf
 from core.genotypes.block import DosageBlock
+from core.genotypes.block_directory import BlockDirectory
 from core.genotypes.calls import GenotypeField, HalfCall
+from core.genotypes.seeking import Part
 from core.genotypes.text import Compression, detect_compression, read_text
 from core.genotypes.vcf_blocks import Decoding
 from core.genotypes.vcf_header import VcfHeader, parse_header, read_header_text
@@ -50,12 +52,16 @@ class Cohort:
 
 @dataclass(frozen=True, slots=True)
 class Shard:
-    """Bytes start to stop of the object; all of it for gzip. `index` counts over the cohort."""
+    """Bytes start to stop of the object; all of it for gzip. `index` counts over the cohort.
+
+    `parts`: all that is to be read of it, None for everything.
+    """
 
     index: int
     file: VcfFile
     start: int
     stop: int
+    parts: tuple[Part, ...] | None = None
 
 
 def open_cohort(uris: Sequence[str], *, s3: S3Access | None = None) -> Cohort:
@@ -93,7 +99,9 @@ class ShardReader:
     window_bytes of text in memory, unless one position needs more
 
     n_records and contig_records (canonical name -> records) count every record that the shard owns,
-    wanted or not. Readers share nothing: each may have its own thread.
+    wanted or not; n_records is None where the shard has `parts`, of which the rest is not read.
+    `directory` is that of a BGZF shard's blocks, None where it has parts or another compression.
+    Readers share nothing: each may have its own thread.
     Raises GenotypeFileError, with the line and the field, for what cannot be read.
     """
 
@@ -108,7 +116,8 @@ class ShardReader:
         window_bytes: int = WINDOW_BYTES,
         s3: S3Access | None = None,
     ) -> None:
-        self.n_records = 0
+        self.n_records = None if shard.parts is not None else 0
+        self.directory: BlockDirectory | None = None
         self.contig_records: dict[str, int] = {}
         self._shard = shard
         self._wanted = wanted
@@ -122,13 +131,17 @@ class ShardReader:
         self._s3 = s3
 
     def __iter__(self) -> Iterator[DosageBlock]:
-        text_range = _text_range(self._shard, self._s3)
+        text_ranges = _text_ranges(self._shard, self._s3)
+        if not text_ranges:
+            return
         scan = ShardScan(
-            text_range, self._decoding, self._wanted, window_bytes=self._window_bytes
+            text_ranges, self._decoding, self._wanted, window_bytes=self._window_bytes
         )
         yield from scan
-        self.contig_records = scan.contig_records
-        self.n_records = sum(scan.contig_records.values())
+        if self._shard.parts is None:
+            self.contig_records = scan.contig_records
+            self.n_records = sum(scan.contig_records.values())
+            self.directory = scan.directory()
 
 
 def _open_file(uri: str, s3: S3Access | None) -> VcfFile:
@@ -222,7 +235,7 @@ def _field_of(file: VcfFile, field: GenotypeField) -> GenotypeField:
     return field
 
 
-def _text_range(shard: Shard, s3: S3Access | None) -> TextRange:
+def _text_ranges(shard: Shard, s3: S3Access | None) -> list[TextRange]:
     file = shard.file
     source = open_byte_ranges(file.uri, s3=s3)
     if source.size_bytes != file.size_bytes:
@@ -231,6 +244,18 @@ def _text_range(shard: Shard, s3: S3Access | None) -> TextRange:
             where=Where(file.uri),
             fix="Start the job again.",
         )
-    is_first = shard.start == file.first_record
-    skip = file.header_rest if is_first else None
-    return TextRange(source, file.compression, shard.start, shard.stop, skip)
+    parts = shard.parts
+    if parts is None:
+        parts = (Part(shard.start, shard.stop, owns_first=False),)
+    return [
+        TextRange(
+            source,
+            file.compression,
+            part.start,
+            part.stop,
+            skip=file.header_rest if part.start == file.first_record else None,
+            is_sought=part.start != shard.start,
+            owns_first=part.owns_first,
+        )
+        for part in parts
+    ]

@@ -25,6 +25,7 @@ import numpy.typing as npt
 from core.genotypes import inflate
 from core.genotypes.inflate import inflate_block
 from core.genotypes.simd import PADDING, inner_kernel, kernel
+from core.genotypes.vcf_block_list import add_block, add_line
 from core.genotypes.vcf_calls import OK, decode_gt
 from core.genotypes.vcf_dosages import decode_dosages
 from core.genotypes.vcf_kernels import (
@@ -55,6 +56,7 @@ NEED_BLOCK = 3
 NEED_WINDOW = 4
 NEED_LINES = 5
 NEED_SITE_BYTES = 6
+NEED_BLOCK_LIST = 7
 BAD_POSITION = -1
 TOO_FEW_COLUMNS = -2
 BAD_SITE = -3
@@ -122,6 +124,16 @@ PROGRESS = np.dtype(
             "n_decoded",
             "n_records",
             "string_bits",
+            # The list of the shard's blocks (vcf_block_list), where `is_listing`: rows that have
+            # their first line, the first that waits for it, rows; lines before L of the next shard;
+            # index of the run of lines on one contig; whether some position is below the last.
+            "is_listing",
+            "n_listed",
+            "first_waiting",
+            "n_blocks",
+            "n_shard_lines",
+            "contig_run",
+            "is_unsorted",
             # How calls become dosages: codes of vcf_calls, FIELD_GT or one of vcf_dosages.
             "half_call",
             "field",
@@ -177,16 +189,18 @@ def scan(
     selection: Selection,
     block: BlockRows,
     sites: SiteRows,
+    blocks: Ints,
     progress: Any,
 ) -> int:
     """Go on until the shard is read or something is needed; which of the codes above.
 
     text      (n,) uint8; its last simd.PADDING + 1 bytes stay free
+    blocks    (m, 5) int64, see vcf_block_list
     progress  (1,) PROGRESS
     """
     p = progress[0]
     while True:
-        status = _take_lines(text, table, selection, block, sites, p)
+        status = _take_lines(text, table, selection, block, sites, blocks, p)
         if status == _NEED_TEXT or status == NEED_BLOCK or status == DONE or status == NEED_LINES:
             had_ready = p.n_ready > 0
             problem = _decode_ready(text, table, block, p)
@@ -196,14 +210,20 @@ def scan(
                 continue
         if status != _NEED_TEXT:
             return status
-        status = _fill(source, text, table.lines, p)
+        status = _fill(source, text, table.lines, blocks, p)
         if status != OK:
             return status
 
 
 @inner_kernel
 def _take_lines(
-    text: Text, table: LineTable, selection: Selection, block: BlockRows, sites: SiteRows, p: Any
+    text: Text,
+    table: LineTable,
+    selection: Selection,
+    block: BlockRows,
+    sites: SiteRows,
+    blocks: Ints,
+    p: Any,
 ) -> int:
     """Look at every complete line of the window."""
     while True:
@@ -229,7 +249,7 @@ def _take_lines(
         if p.skips_line:
             p.skips_line = 0
         elif end > p.at:
-            status = _take_line(text, end, table, selection, block, sites, p)
+            status = _take_line(text, end, table, selection, block, sites, blocks, p)
             if status != _GO_ON:
                 return status
         p.at = newline + 1
@@ -244,6 +264,7 @@ def _take_line(
     selection: Selection,
     block: BlockRows,
     sites: SiteRows,
+    blocks: Ints,
     p: Any,
 ) -> int:
     """Find the line's group and whether it is wanted; _GO_ON, or why not."""
@@ -266,6 +287,8 @@ def _take_line(
             return status
         if p.has_passed_end:
             return DONE
+        if position < p.group_position and p.group_contig == p.contig:
+            p.is_unsorted = 1
         _open_group(position, selection.positions, p)
         if p.n_lines < row:  # the closed group's lines are dropped
             _move_row(lines, row, p.n_lines)
@@ -273,6 +296,8 @@ def _take_line(
         if p.is_dropping:
             return DONE
         p.has_passed_end = 1
+    elif p.is_listing:
+        add_line(blocks, p.offset + p.at, position, p)
     if not p.is_dropping:
         p.n_contig_records += 1
         _keep_line(text, lines, selection.ids, p)
@@ -405,7 +430,7 @@ def _decode_ready(text: Text, table: LineTable, block: BlockRows, p: Any) -> int
 
 
 @inner_kernel
-def _fill(source: Input, text: Text, lines: Ints, p: Any) -> int:
+def _fill(source: Input, text: Text, lines: Ints, blocks: Ints, p: Any) -> int:
     """Move what is still needed to the window's beginning and append text, as much as fits.
 
     Behind the shard's end, where only the rest of a group is needed, one block at a time.
@@ -417,7 +442,7 @@ def _fill(source: Input, text: Text, lines: Ints, p: Any) -> int:
         if p.is_text:
             status = _copy_text(source.data, text, stop, p)
         else:
-            status = _inflate_next(source, text, stop, p)
+            status = _inflate_next(source, text, stop, blocks, p)
     if p.is_at_end and p.filled > p.at and text[p.filled - 1] != _NEWLINE:
         text[p.filled] = _NEWLINE
         p.filled += 1
@@ -458,11 +483,13 @@ def _copy_text(data: Bytes, text: Text, stop: int, p: Any) -> int:
 
 
 @inner_kernel
-def _inflate_next(source: Input, text: Text, stop: int, p: Any) -> int:
+def _inflate_next(source: Input, text: Text, stop: int, blocks: Ints, p: Any) -> int:
     data = source.data
     if p.input_at == data.shape[0]:
         p.is_at_end = p.is_last
         return NEED_INPUT
+    if p.n_blocks == blocks.shape[0]:
+        return NEED_BLOCK_LIST
     status, size, n_bytes = inflate_block(source.engine, data, p.input_at, text, p.filled, stop)
     if status == inflate.INCOMPLETE and not p.is_last:
         return NEED_INPUT
@@ -472,8 +499,11 @@ def _inflate_next(source: Input, text: Text, stop: int, p: Any) -> int:
     if status != inflate.OK:
         p.problem = status
         return BAD_INPUT
-    if p.end == FAR and p.input_offset + p.input_at >= p.stop:
+    offset = p.input_offset + p.input_at
+    if p.end == FAR and offset >= p.stop:
         p.end = p.offset + p.filled
+    if p.end == FAR and p.is_listing:
+        add_block(blocks, offset, p.offset + p.filled, p)
     p.filled += n_bytes
     p.input_at += size
     return OK
