@@ -16,7 +16,7 @@ from core.genotypes import bgzf
 from core.genotypes.block import DosageBlock
 from core.genotypes.block_directory import BlockDirectory
 from core.genotypes.calls import GenotypeField, HalfCall
-from core.genotypes.seeking import Part
+from core.genotypes.seeking import Part, Sought
 from core.genotypes.text import Compression, detect_compression, read_text
 from core.genotypes.vcf_blocks import Decoding
 from core.genotypes.vcf_header import VcfHeader, parse_header, read_header_text
@@ -54,14 +54,14 @@ class Cohort:
 class Shard:
     """Bytes start to stop of the object; all of it for gzip. `index` counts over the cohort.
 
-    `parts`: all that is to be read of it, None for everything.
+    `sought`: all that is to be read of it, None for everything.
     """
 
     index: int
     file: VcfFile
     start: int
     stop: int
-    parts: tuple[Part, ...] | None = None
+    sought: Sought | None = None
 
 
 def open_cohort(uris: Sequence[str], *, s3: S3Access | None = None) -> Cohort:
@@ -99,8 +99,9 @@ class ShardReader:
     window_bytes of text in memory, unless one position needs more
 
     n_records and contig_records (canonical name -> records) count every record that the shard owns,
-    wanted or not; n_records is None where the shard has `parts`, of which the rest is not read.
-    `directory` is that of a BGZF shard's blocks, None where it has parts or another compression.
+    wanted or not. Of a shard that is `sought` in parts, n_records is what its plan says, and
+    contig_records stays empty. `directory` is that of the blocks of a BGZF shard that was read from
+    end to end, None of others.
     Readers share nothing: each may have its own thread.
     Raises GenotypeFileError, with the line and the field, for what cannot be read.
     """
@@ -116,7 +117,7 @@ class ShardReader:
         window_bytes: int = WINDOW_BYTES,
         s3: S3Access | None = None,
     ) -> None:
-        self.n_records = None if shard.parts is not None else 0
+        self.n_records = 0
         self.directory: BlockDirectory | None = None
         self.contig_records: dict[str, int] = {}
         self._shard = shard
@@ -131,17 +132,25 @@ class ShardReader:
         self._s3 = s3
 
     def __iter__(self) -> Iterator[DosageBlock]:
-        text_ranges = _text_ranges(self._shard, self._s3)
-        if not text_ranges:
+        sought = self._shard.sought
+        if sought is not None:
+            if sought.parts:
+                yield from self._scan()
+            self.n_records = sought.n_records
             return
-        scan = ShardScan(
-            text_ranges, self._decoding, self._wanted, window_bytes=self._window_bytes
-        )
+        scan = self._scan()
         yield from scan
-        if self._shard.parts is None:
-            self.contig_records = scan.contig_records
-            self.n_records = sum(scan.contig_records.values())
-            self.directory = scan.directory()
+        self.contig_records = scan.contig_records
+        self.n_records = sum(scan.contig_records.values())
+        self.directory = scan.directory()
+
+    def _scan(self) -> ShardScan:
+        return ShardScan(
+            _text_ranges(self._shard, self._s3),
+            self._decoding,
+            self._wanted,
+            window_bytes=self._window_bytes,
+        )
 
 
 def _open_file(uri: str, s3: S3Access | None) -> VcfFile:
@@ -244,9 +253,8 @@ def _text_ranges(shard: Shard, s3: S3Access | None) -> list[TextRange]:
             where=Where(file.uri),
             fix="Start the job again.",
         )
-    parts = shard.parts
-    if parts is None:
-        parts = (Part(shard.start, shard.stop, owns_first=False),)
+    whole = (Part(shard.start, shard.stop, owns_first=False),)
+    parts = whole if shard.sought is None else shard.sought.parts
     return [
         TextRange(
             source,

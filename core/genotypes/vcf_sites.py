@@ -75,9 +75,7 @@ def new_site_rows(n_rows: int, n_bytes: int) -> SiteRows:
 
 
 @inner_kernel
-def measure_sites(
-    text: Text, lines: Ints, first: int, stop: int, n_alts: Ints
-) -> tuple[int, int]:
+def measure_sites(text: Text, lines: Ints, first: int, stop: int, n_alts: Ints) -> tuple[int, int]:
     """(rows, bytes of the longest string column) that lines first..stop add; n_alts overwritten."""
     rows, ids, refs, alts = 0, 0, 0, 0
     for i in range(first, stop):

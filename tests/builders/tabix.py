@@ -75,4 +75,3 @@ def _contig(
         return out
     windows = [records[0][2]] * (((records[-1][1] - 1) >> min_shift) + 1)
     return out + struct.pack("<i", len(windows)) + struct.pack(f"<{len(windows)}Q", *windows)
-

@@ -12,19 +12,27 @@ from hypothesis import strategies as st
 
 from core.errors import GenotypeFileError
 from core.genotypes.block import DosageBlock
-from core.genotypes.seeking import WantedPieces, find_in_directory, find_in_index
+from core.genotypes.seeking import Sought, WantedPieces, find_in_directory, find_in_index
 from core.genotypes.tabix import parse_index
 from core.genotypes.vcf import Shard, ShardReader, Wanted, open_cohort, plan_shards
 from tests.builders.block_directory import directory_of, plain_file
 from tests.builders.tabix import write_index
 from tests.builders.vcf import Record, sample_names, vcf_text, write_vcf
 from tests.core.genotypes.test_block_directory import sorted_records
-from tests.core.genotypes.test_seeking import seeking_always, wishes
+from tests.core.genotypes.test_seeking import GAPS, seeking_always, wishes
 from tests.core.genotypes.test_tabix import TREES, indexed_records
 
 
 def narrowed(shards: tuple[Shard, ...], pieces: WantedPieces) -> list[Shard]:
-    return [replace(shard, parts=pieces.parts(shard.start, shard.stop)) for shard in shards]
+    return [
+        replace(
+            shard,
+            sought=Sought(
+                pieces.parts(shard.start, shard.stop), pieces.n_records(shard.start, shard.stop)
+            ),
+        )
+        for shard in shards
+    ]
 
 
 def blocks_of(shard: Shard, **options) -> list[bytes]:
@@ -50,28 +58,46 @@ READING = {
     "window_bytes": st.integers(1, 500),
     "block_rows_bytes": st.integers(1, 600),
     "block_bytes": st.integers(15, 500),
+    "gap_bytes": GAPS,
 }
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(records=sorted_records(), data=st.data(), **READING)
 def test_parts_by_a_directory_give_the_same_blocks_as_everything(
-    tmp_path_factory, records, data, block_bytes, shard_bytes, window_bytes, block_rows_bytes
+    tmp_path_factory,
+    records,
+    data,
+    block_bytes,
+    shard_bytes,
+    window_bytes,
+    block_rows_bytes,
+    gap_bytes,
 ):
     path = tmp_path_factory.mktemp("parts") / "f.vcf.gz"
     uri = write_vcf(path, vcf_text(records), block_bytes=block_bytes)
     wanted = data.draw(wishes(plain_file(path)))
     with seeking_always():
-        pieces = find_in_directory(directory_of(path), wanted, path.stat().st_size)
+        pieces = find_in_directory(
+            directory_of(path), wanted, path.stat().st_size, gap_bytes=gap_bytes
+        )
     if pieces is not None:
         options = {"window_bytes": window_bytes, "block_bytes": block_rows_bytes}
         assert_same_blocks(uri, pieces, shard_bytes, wanted=wanted, **options)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(records=indexed_records(), tree=TREES, data=st.data(), **READING)
 def test_parts_by_an_index_give_the_same_blocks_as_everything(
-    tmp_path_factory, records, tree, data, block_bytes, shard_bytes, window_bytes, block_rows_bytes
+    tmp_path_factory,
+    records,
+    tree,
+    data,
+    block_bytes,
+    shard_bytes,
+    window_bytes,
+    block_rows_bytes,
+    gap_bytes,
 ):
     path = tmp_path_factory.mktemp("parts") / "f.vcf.gz"
     uri = write_vcf(path, vcf_text(records), block_bytes=block_bytes)
@@ -81,7 +107,9 @@ def test_parts_by_an_index_give_the_same_blocks_as_everything(
     written = write_index(path, kind=kind, min_shift=min_shift, depth=depth)
     index = parse_index(gzip.decompress(written.read_bytes()))
     with seeking_always():
-        pieces = find_in_index(index, wanted, file.first_record, file.size_bytes)
+        pieces = find_in_index(
+            index, wanted, file.first_record, file.size_bytes, gap_bytes=gap_bytes
+        )
     if pieces is not None:
         options = {"window_bytes": window_bytes, "block_bytes": block_rows_bytes}
         assert_same_blocks(uri, pieces, shard_bytes, wanted=wanted, **options)
@@ -112,7 +140,7 @@ def test_what_is_found_by_bcftools_index_is_what_bcftools_finds(tmp_path, option
     cohort = open_cohort([uri])
     file = cohort.files[0]
     with seeking_always():
-        pieces = find_in_index(index, wanted, file.first_record, file.size_bytes)
+        pieces = find_in_index(index, wanted, file.first_record, file.size_bytes, gap_bytes=100)
     assert pieces is not None
     found = [
         row
@@ -150,13 +178,12 @@ def test_what_is_not_wanted_is_not_inflated(tmp_path, n_samples):
         blocks_of(shard, wanted=wanted)
 
 
-def test_a_shard_with_parts_does_not_say_how_many_records_it_has(tmp_path):
+def test_a_shard_that_is_read_in_parts_counts_what_its_plan_says(tmp_path):
     uri, _ = cohort_of(tmp_path, 3, n_records=50)
     (shard,) = plan_shards(open_cohort([uri]), 1 << 40)
-    reader = ShardReader(replace(shard, parts=()))
+    reader = ShardReader(replace(shard, sought=Sought((), n_records=50)))
     assert list(reader) == []
-    assert reader.n_records is None
-    assert reader.directory is None
+    assert (reader.n_records, reader.contig_records, reader.directory) == (50, {}, None)
 
 
 def test_an_error_in_a_part_names_the_line_of_the_file(tmp_path):
@@ -165,7 +192,7 @@ def test_an_error_in_a_part_names_the_line_of_the_file(tmp_path):
     path = tmp_path / "f.vcf.gz"
     uri = write_vcf(path, vcf_text(records), block_bytes=200)
     wanted = Wanted(positions={"1": np.array([30, 1510])})
-    pieces = find_in_directory(directory_of(path), wanted, path.stat().st_size)
+    pieces = find_in_directory(directory_of(path), wanted, path.stat().st_size, gap_bytes=0)
     assert pieces is not None
     (shard,) = plan_shards(open_cohort([uri]), 1 << 40)
     errors = []
