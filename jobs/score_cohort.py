@@ -81,7 +81,7 @@ class ScoreShard:
             s3=self.s3,
         )
         plan = replace(self.plan, settled=self.contested.get(shard.index, {}))
-        partial = to_partial(score_shard(plan, reader))
+        partial = to_partial(score_shard(plan, reader, shard.index))
         return partial.append_column("n_records", pa.array([reader.n_records], pa.int64()))
 
 

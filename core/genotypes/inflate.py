@@ -13,6 +13,7 @@ import ctypes
 import weakref
 import zlib
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import cache
 from time import perf_counter
 from typing import Any
@@ -188,13 +189,19 @@ def inflate_block(
     return OK if crc == _little_endian(data, trailer, 4) else WRONG_CRC, size, n_bytes
 
 
+@dataclass(frozen=True, slots=True)
 class Inflater:
-    """One thread's decompressor of one engine; `words` is what `inflate_block` takes."""
+    """One thread's decompressor; `words` is the engine that `inflate_block` takes."""
 
-    def __init__(self, name: str, words: Ints, end: Callable[[Ints], None]) -> None:
-        self.name = name
-        self.words = words
-        weakref.finalize(self, end, words)
+    name: str
+    words: Ints
+
+
+def _inflater(name: str, memory: Ints, end: Callable[[Ints], None]) -> Inflater:
+    """`end` frees what the library holds once nobody holds the words, which share `memory`."""
+    words = memory[:]
+    weakref.finalize(words, end, memory)
+    return Inflater(name, words)
 
 
 def _function(library: ctypes.CDLL, name: str, *arguments: Any, result: Any = ctypes.c_int) -> Any:
@@ -220,7 +227,7 @@ def _new_zlib_ng() -> Inflater:
     finish = _function(library, "zng_inflateEnd", ctypes.c_void_p)
     if begin(_stream_of(words), _RAW_DEFLATE) != 0:
         raise MemoryError("zlib-ng")
-    return Inflater("zlib-ng", words, lambda words: finish(_stream_of(words)))
+    return _inflater("zlib-ng", words, lambda memory: finish(_stream_of(memory)))
 
 
 def _stream_of(words: Ints) -> int:
@@ -240,7 +247,7 @@ def _new_libdeflate() -> Inflater:
     words[_DECOMPRESSOR] = allocate() or 0
     if not words[_DECOMPRESSOR]:
         raise MemoryError("libdeflate")
-    return Inflater("libdeflate", words, lambda words: free(int(words[_DECOMPRESSOR])))
+    return _inflater("libdeflate", words, lambda memory: free(int(memory[_DECOMPRESSOR])))
 
 
 ENGINES: dict[str, Callable[[], Inflater]] = {

@@ -1,9 +1,9 @@
 """Variant matching: which row of a scoring file names which allele of which genotyped variant.
 
-Rows and variants that share a key are compared allele by allele (`_match_types`, the table); each
-row takes its best candidate; the policy then excludes matches with a reason. Order and rules follow
-pgscatalog-match, except that every ALT is tried and no indel is flipped unless the policy says so.
-Everything here is arrays over candidate pairs; there is no loop over variants.
+Patterns of rows and variants that share a key are compared allele by allele (`match_type`, the
+table); each pattern takes its best candidate; the policy then excludes matches with a reason. Order
+and rules follow pgscatalog-match, except that every ALT is tried and no indel is flipped unless the
+policy says so. Everything here is arrays over patterns; the loops are in `match_kernels`.
 """
 
 from dataclasses import dataclass
@@ -15,6 +15,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from core.genotypes.block import DosageBlock
+from core.scoring import match_kernels as kernels
+from core.scoring.alleles import (
+    NO_ALLELE,
+    UNKNOWN_ALLELE,
+    allele_codes,
+    alleles_of,
+    read_only,
+)
 from core.scoring.policy import (
     Ambiguous,
     DuplicateTarget,
@@ -24,9 +32,9 @@ from core.scoring.policy import (
     StrandFlip,
 )
 from core.scoring.rows import ScoreRows
-from core.variants import complement, reverse_complement
 
 Bools = npt.NDArray[np.bool_]
+Codes = npt.NDArray[np.int8]
 Indices = npt.NDArray[np.int64]
 
 MATCH_TYPES: tuple[str, ...] = (
@@ -44,8 +52,6 @@ or reads `no_oa_ref`."""
 
 _EFFECT_IS_REF = np.array(["ref" in name.removeprefix("no_oa_")[:3] for name in MATCH_TYPES])
 _IS_FLIPPED = np.array([name.endswith("_flip") for name in MATCH_TYPES])
-_REF_ALONE = [MATCH_TYPES.index(name) for name in ("no_oa_ref", "no_oa_ref_flip")]
-_NO_MATCH = len(MATCH_TYPES)
 _NO_ROWS: Indices = np.empty(0, np.int64)
 
 
@@ -77,18 +83,24 @@ REASONS: tuple[Reason, ...] = tuple(Reason)
 
 @dataclass(frozen=True, slots=True)
 class BlockMatches:
-    """What one block says about the rows that share a key with it.
+    """What one block says about the rows that share a key with it, in ranges of equal fate.
 
-    row         (M,) int64, rows of ScoreRows, ascending
+    row         (M,) int64, the first of `n_rows` rows of ScoreRows, ascending
+    n_rows      (M,) int64, rows of one pattern; no two of one score unless all are left out
+    pattern     (M,) int64, the pattern of those rows
     variant     (M,) int64, the block row of the best candidate
     match_type  (M,) int8, index into MATCH_TYPES; -1 where no allele fits (allele_mismatch)
-    reason      (M,) int8, index into REASONS of what keeps the row out of the score; -1: matched
+    reason      (M,) int8, index into REASONS of what keeps the rows out of the score; -1: matched
+    alone       (M,) bool, none of the scores has another row on the record
     """
 
     row: Indices
+    n_rows: Indices
+    pattern: Indices
     variant: Indices
-    match_type: npt.NDArray[np.int8]
-    reason: npt.NDArray[np.int8]
+    match_type: Codes
+    reason: Codes
+    alone: Bools
 
     @property
     def matched(self) -> Bools:
@@ -100,6 +112,26 @@ class BlockMatches:
         return (self.match_type >= 0) & _EFFECT_IS_REF[self.match_type]
 
 
+@dataclass(frozen=True, slots=True)
+class _Candidates:
+    """The best variant of each pattern, before the policy has its say; arrays (M,)."""
+
+    pattern: Indices
+    variant: Indices
+    kind: Codes
+
+    def take(self, chosen: Indices) -> "_Candidates":
+        return _Candidates(self.pattern[chosen], self.variant[chosen], self.kind[chosen])
+
+    @property
+    def fits(self) -> Bools:
+        return self.kind < kernels.NO_MATCH
+
+    @property
+    def names_ref(self) -> Bools:
+        return self.fits & _EFFECT_IS_REF[np.where(self.fits, self.kind, 0)]
+
+
 def match_block(
     rows: ScoreRows, block: DosageBlock, policy: ScoringPolicy, settled: Indices = _NO_ROWS
 ) -> BlockMatches:
@@ -107,155 +139,187 @@ def match_block(
 
     Rows of `settled` have a better record in another block: here it is as if they were not.
     """
-    row, variant = _candidates(rows, block)
-    is_open = ~np.isin(row, settled)
-    row, variant = row[is_open], variant[is_open]
-    match_type = _match_types(rows, block, row, variant, policy.strand_flip)
-    row, variant, match_type = _best_per_row(row, variant, match_type)
-    reason = _exclusions(rows, block, policy, row, variant, match_type)
-    match_type = np.where(match_type == _NO_MATCH, -1, match_type).astype(np.int8)
-    return BlockMatches(row, variant, match_type, reason)
+    sites = _sites(rows, block)
+    key, variant = _keys(rows, block)
+    basewise = policy.strand_flip is StrandFlip.BASEWISE
+    found = _Candidates(*kernels.best_matches(rows.patterns, key, variant, sites, basewise))
+    reason = _exclusions(block, sites, policy, found, _places(rows, block, key, variant))
+    by_row = _row_by_row(rows, sites, found, settled)
+    row, n_rows, of = _row_ranges(rows, found, by_row, settled)
+    found, reason = found.take(of), reason[of]
+    single = np.flatnonzero(by_row[of])
+    if len(single):
+        record = sites.record[found.variant[single]]
+        reason[single] = _without_duplicates(
+            rows, policy, row[single], found.take(single), reason[single], record
+        )
+    match_type = np.where(found.fits, found.kind, -1).astype(np.int8)
+    return BlockMatches(row, n_rows, found.pattern, found.variant, match_type, reason, ~by_row[of])
 
 
-def _candidates(rows: ScoreRows, block: DosageBlock) -> tuple[Indices, Indices]:
-    """Every pair (row, block row) with equal keys."""
-    variant, key = _block_keys(rows, block)
-    first = np.searchsorted(rows.key, key, side="left")
-    count = np.searchsorted(rows.key, key, side="right") - first
-    count[key < 0] = 0
-    starts = np.cumsum(count) - count
-    within = np.arange(count.sum()) - np.repeat(starts, count)
-    return np.repeat(first, count) + within, np.repeat(variant, count)
+def _sites(rows: ScoreRows, block: DosageBlock) -> kernels.Sites:
+    ref, alt = block.column("ref"), block.column("alt")
+    ref_bytes, alt_bytes = alleles_of(ref), alleles_of(alt)
+    return kernels.Sites(
+        record=read_only(block.record),
+        n_alts=read_only(block.column("n_alts").to_numpy()),
+        ref=_present(allele_codes(ref, rows.long_alleles)),
+        alt=_present(allele_codes(alt, rows.long_alleles)),
+        ref_bytes=ref_bytes,
+        alt_bytes=alt_bytes,
+        is_indel=np.diff(ref_bytes.offsets) != np.diff(alt_bytes.offsets),
+    )
 
 
-def _block_keys(rows: ScoreRows, block: DosageBlock) -> tuple[Indices, Indices]:
-    """(block row, key); a record with several IDs ("rs1;rs2") has a pair for each."""
-    every = np.arange(block.n_rows)
+def _present(codes: Indices) -> Indices:
+    """An allele of no bytes in a record is not the "none" of a scoring file."""
+    codes[codes == NO_ALLELE] = UNKNOWN_ALLELE
+    return codes
+
+
+def _keys(rows: ScoreRows, block: DosageBlock) -> tuple[Indices, Indices]:
+    """(keys ascending, the block row of each); a record of several IDs ("rs1;rs2") has several."""
+    variant = np.arange(block.n_rows)
     if rows.match_by is MatchBy.POSITION:
-        return every, rows.keys_of(block.column("contig"), block.position)
+        return _ascending(rows.keys_of(*_contigs(block), block.position), variant)
     lists = pc.split_pattern(block.column("id"), ";")
-    variant = np.repeat(every, pc.list_value_length(lists).to_numpy())
-    return variant, rows.keys_of_ids(lists.flatten())
+    variant = np.repeat(variant, pc.list_value_length(lists).to_numpy())
+    return _ascending(rows.keys_of_ids(lists.flatten()), variant)
 
 
-def _match_types(
-    rows: ScoreRows, block: DosageBlock, row: Indices, variant: Indices, flips: StrandFlip
-) -> npt.NDArray[np.int64]:
-    """(pairs,) index into MATCH_TYPES, or _NO_MATCH: the match table, best row first."""
-    i, j = pa.array(row), pa.array(variant)
-    ref, alt = block.column("ref").take(j), block.column("alt").take(j)
-    effect, other = rows.effect.take(i), rows.other.take(i)
-    effect_flip, other_flip = rows.effect_flipped.take(i), rows.other_flipped.take(i)
-    alone = pc.is_null(other).to_numpy(zero_copy_only=False)
-    # Without an other allele, only the record tells an indel, which is not to be flipped
-    may_flip = _equal(pc.binary_length(ref), pc.binary_length(alt)) | (flips is StrandFlip.BASEWISE)
-    table = [
-        _equal(effect, ref) & _equal(other, alt),
-        _equal(effect, alt) & _equal(other, ref),
-        _equal(effect_flip, ref) & _equal(other_flip, alt),
-        _equal(effect_flip, alt) & _equal(other_flip, ref),
-        alone & _equal(effect, ref),
-        alone & _equal(effect, alt),
-        alone & may_flip & _equal(effect_flip, ref),
-        alone & may_flip & _equal(effect_flip, alt),
-    ]
-    return np.select(table, list(range(_NO_MATCH)), default=_NO_MATCH)
+def _places(
+    rows: ScoreRows, block: DosageBlock, key: Indices, variant: Indices
+) -> tuple[Indices, Indices]:
+    """(contig and position as one number, ascending; the block row of each)."""
+    if rows.match_by is MatchBy.POSITION:
+        return key, variant
+    names, n_rows = _contigs(block)
+    code = names.dictionary_encode().indices.to_numpy().astype(np.int64)
+    return _ascending(np.repeat(code << 32, n_rows) | block.position, np.arange(block.n_rows))
 
 
-def _best_per_row(
-    row: Indices, variant: Indices, match_type: npt.NDArray[np.int64]
-) -> tuple[Indices, Indices, npt.NDArray[np.int64]]:
-    """Lowest match type per row; among equals the first in file order."""
-    order = np.lexsort((variant, match_type, row))
-    row, variant, match_type = row[order], variant[order], match_type[order]
-    first = np.ones(len(row), bool)
-    first[1:] = row[1:] != row[:-1]
-    return row[first], variant[first], match_type[first]
+def _contigs(block: DosageBlock) -> tuple[pa.Array, Indices]:
+    """(names, for how many rows each holds): names come in long runs."""
+    contig = block.column("contig")
+    starts = kernels.new_strings(alleles_of(contig))
+    return contig.take(pa.array(starts)), np.diff(np.append(starts, block.n_rows))
+
+
+def _ascending(key: Indices, variant: Indices) -> tuple[Indices, Indices]:
+    """Both in the order of the keys; among equal keys in file order."""
+    if (key[1:] >= key[:-1]).all():
+        return key, variant
+    order = np.argsort(key, kind="stable")
+    return key[order], variant[order]
 
 
 def _exclusions(
-    rows: ScoreRows,
     block: DosageBlock,
+    sites: kernels.Sites,
     policy: ScoringPolicy,
-    row: Indices,
-    variant: Indices,
-    match_type: npt.NDArray[np.int64],
-) -> npt.NDArray[np.int8]:
-    """(M,) the first reason of the list below that applies, as in BlockMatches.reason."""
-    fits = match_type < _NO_MATCH
-    kind = np.where(fits, match_type, 0)
-    names_ref = fits & _EFFECT_IS_REF[kind]
-    twice = _duplicates(rows, row, variant, fits, policy.duplicate_target)
-    # Several ALT rows of a record share one REF, which counts once as well
-    record = block.record[variant].astype(np.int64)
-    ref_twice = _duplicates(rows, row, record, names_ref, policy.duplicate_target)
-    duplicate, same_alleles = twice[0] | ref_twice[0], twice[1] | ref_twice[1]
-    multiallelic = block.column("n_alts").to_numpy()[variant] > 1
+    found: _Candidates,
+    places: tuple[Indices, Indices],
+) -> Codes:
+    """(M,) the first reason of the list below that applies, as in BlockMatches.reason; duplicates
+    come after these."""
     rules: list[tuple[Reason, Bools]] = [
-        (Reason.ALLELE_MISMATCH, ~fits),
-        (Reason.AMBIGUOUS, _ambiguous(block, policy, kind, variant)),
-        (Reason.MULTIALLELIC, multiallelic & (policy.multiallelic is Multiallelic.DROP)),
-        (Reason.SPLIT_MULTIALLELIC, names_ref & _is_split(block)[variant]),
-        (
-            Reason.STRAND_FLIP_IGNORED,
-            _IS_FLIPPED[kind] & (policy.strand_flip is StrandFlip.IGNORE),
-        ),
-        (Reason.DUPLICATE_SCORE_ROW, duplicate & same_alleles),
-        (Reason.DUPLICATE_TARGET, duplicate),
+        (Reason.ALLELE_MISMATCH, ~found.fits),
+        (Reason.AMBIGUOUS, _ambiguous(sites, policy, found)),
+        (Reason.MULTIALLELIC, _multiallelic(sites, policy, found)),
+        (Reason.SPLIT_MULTIALLELIC, _names_split_ref(sites, found, places)),
+        (Reason.STRAND_FLIP_IGNORED, _ignored_flip(policy, found)),
     ]
-    reason = np.full(len(row), -1, np.int8)
+    reason = np.full(len(found.kind), -1, np.int8)
     for name, applies in reversed(rules):
         reason[applies] = REASONS.index(name)
     return reason
 
 
-def _ambiguous(block: DosageBlock, policy: ScoringPolicy, kind: Indices, variant: Indices) -> Bools:
-    """(M,) REF on the other strand reads as ALT; as any ALT of the record, where the row names REF
-    alone."""
+def _ambiguous(sites: kernels.Sites, policy: ScoringPolicy, found: _Candidates) -> Bools:
     if policy.ambiguous is Ambiguous.KEEP:
-        return np.zeros(len(variant), bool)
-    palindromic = _palindromic(block, policy.strand_flip)
-    in_record = np.bincount(block.record, weights=palindromic) > 0
-    of_any_alt = in_record[block.record[variant]] & np.isin(kind, _REF_ALONE)
-    return palindromic[variant] | of_any_alt
+        return np.zeros(len(found.kind), bool)
+    basewise = policy.strand_flip is StrandFlip.BASEWISE
+    return kernels.ambiguous(sites, found.variant, found.kind, basewise)
 
 
-def _palindromic(block: DosageBlock, flips: StrandFlip) -> Bools:
-    """(block rows,) REF on the other strand reads as ALT."""
-    other_strand = complement if flips is StrandFlip.BASEWISE else reverse_complement
-    pairs = pc.binary_join_element_wise(block.column("ref"), block.column("alt"), ">")
-    encoded = pairs.dictionary_encode()
-    distinct = [pair.split(">", 1) for pair in encoded.dictionary.to_pylist()]
-    palindromic = np.array([other_strand(ref) == alt for ref, alt in distinct], bool)
-    return palindromic[encoded.indices.to_numpy()]
+def _multiallelic(sites: kernels.Sites, policy: ScoringPolicy, found: _Candidates) -> Bools:
+    return (sites.n_alts[found.variant] > 1) & (policy.multiallelic is Multiallelic.DROP)
 
 
-def _is_split(block: DosageBlock) -> Bools:
-    """(block rows,) the site's (position, REF) stands in several records with different ALTs.
+def _names_split_ref(
+    sites: kernels.Sites, found: _Candidates, places: tuple[Indices, Indices]
+) -> Bools:
+    """REF's dosage would need all records of the site, so it cannot be scored."""
+    return found.names_ref & kernels.split_sites(sites, *places)[found.variant]
 
-    REF's dosage would need all of them, so a row whose effect allele is REF cannot be scored.
-    """
-    sites = pa.table(
-        {name: block.column(name) for name in ("contig", "position", "ref", "alt", "record")}
+
+def _ignored_flip(policy: ScoringPolicy, found: _Candidates) -> Bools:
+    flipped = found.fits & _IS_FLIPPED[np.where(found.fits, found.kind, 0)]
+    return flipped & (policy.strand_flip is StrandFlip.IGNORE)
+
+
+def _row_by_row(
+    rows: ScoreRows, sites: kernels.Sites, found: _Candidates, settled: Indices
+) -> Bools:
+    """(M,) the rows of the pattern may differ in fate: one score has several rows on the record,
+    or some row is settled."""
+    record = sites.record[found.variant].astype(np.int64)
+    record, order = _ascending(record, np.arange(len(record)))
+    patterns = rows.patterns
+    by_row = np.zeros(len(record), bool)
+    by_row[order] = kernels.shares_record(
+        *(record, found.pattern[order], patterns.first, patterns.repeats_score),
+        *(rows.score, rows.n_scores),
     )
-    site = ["contig", "position", "ref"]
-    counts = sites.group_by(site).aggregate(
-        [("record", "count_distinct"), ("alt", "count_distinct")]
-    )
-    several = counts.filter(
-        pc.and_(
-            pc.greater(counts.column("record_count_distinct"), 1),
-            pc.greater(counts.column("alt_count_distinct"), 1),
-        )
-    )
-    if several.num_rows == 0:
-        return np.zeros(block.n_rows, bool)
-    split = {tuple(row.values()) for row in several.select(site).to_pylist()}
-    return np.array([tuple(row.values()) in split for row in sites.select(site).to_pylist()])
+    if len(settled):
+        lost = np.searchsorted(patterns.first, settled, side="right") - 1
+        by_row |= np.isin(found.pattern, lost)
+    return by_row
+
+
+def _row_ranges(
+    rows: ScoreRows, found: _Candidates, by_row: Bools, settled: Indices
+) -> tuple[Indices, Indices, Indices]:
+    """(first row, how many rows, candidate) of each range; settled rows have none."""
+    first = rows.patterns.first[found.pattern]
+    n_rows = rows.patterns.first[found.pattern + 1] - first
+    of = np.arange(len(first))
+    if not by_row.any():
+        return first, n_rows, of
+    n_ranges = np.where(by_row, n_rows, 1)
+    of = np.repeat(of, n_ranges)
+    within = np.arange(len(of)) - np.repeat(np.cumsum(n_ranges) - n_ranges, n_ranges)
+    row, n_rows = first[of] + within, np.where(by_row, 1, n_rows)[of]
+    is_open = ~np.isin(row, settled)
+    return row[is_open], n_rows[is_open], of[is_open]
+
+
+def _without_duplicates(
+    rows: ScoreRows,
+    policy: ScoringPolicy,
+    row: Indices,
+    found: _Candidates,
+    reason: Codes,
+    record: Indices,
+) -> Codes:
+    """The reasons of single rows, with that of the rows of one score that share a target where
+    there is no other."""
+    twice = _duplicates(rows, row, found, found.variant, found.fits, policy.duplicate_target)
+    # Several ALT rows of a record share one REF, which counts once as well
+    ref_twice = _duplicates(rows, row, found, record, found.names_ref, policy.duplicate_target)
+    duplicate, same_alleles = twice[0] | ref_twice[0], twice[1] | ref_twice[1]
+    score_row, target = map(REASONS.index, (Reason.DUPLICATE_SCORE_ROW, Reason.DUPLICATE_TARGET))
+    last = np.select([duplicate & same_alleles, duplicate], [score_row, target], default=-1)
+    return np.where(reason < 0, last, reason).astype(np.int8)
 
 
 def _duplicates(
-    rows: ScoreRows, row: Indices, target: Indices, has_target: Bools, rule: DuplicateTarget
+    rows: ScoreRows,
+    row: Indices,
+    found: _Candidates,
+    target: Indices,
+    has_target: Bools,
+    rule: DuplicateTarget,
 ) -> tuple[Bools, Bools]:
     """(M,) rows of one score that share a target and leave; (M,) those with equal alleles, too.
 
@@ -268,20 +332,9 @@ def _duplicates(
     same = (score[1:] == score[:-1]) & (target[1:] == target[:-1])
     after_first, before_last = np.append(False, same), np.append(same, False)
     leaves[order] = after_first | (before_last & (rule is DuplicateTarget.DROP_ALL))
-    equal = np.append(False, same & _equal_alleles(rows, row[order]))
-    same_alleles[order] = equal | np.append(equal[1:], False)
+    pattern, patterns = found.pattern[order], rows.patterns
+    equal = same.copy()
+    for allele in (patterns.effect, patterns.other):
+        equal &= allele[pattern[1:]] == allele[pattern[:-1]]
+    same_alleles[order] = np.append(False, equal) | np.append(equal, False)
     return leaves, same_alleles
-
-
-def _equal_alleles(rows: ScoreRows, row: Indices) -> Bools:
-    """(M-1,) whether neighbours name the same effect and other allele."""
-    left, right = pa.array(row[:-1]), pa.array(row[1:])
-    other = pc.fill_null(rows.other, "")
-    return _equal(rows.effect.take(left), rows.effect.take(right)) & _equal(
-        other.take(left), other.take(right)
-    )
-
-
-def _equal(left: pa.Array, right: pa.Array) -> Bools:
-    """Element by element; null equals nothing."""
-    return pc.fill_null(pc.equal(left, right), False).to_numpy(zero_copy_only=False)

@@ -4,9 +4,10 @@ Partial sums are added in shard order, whatever order they arrive in, so the res
 on the number of workers. Result columns are the contract's.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import reduce
 
 import numpy as np
 import numpy.typing as npt
@@ -18,8 +19,8 @@ from core.scoring.matching import MATCH_TYPES, REASONS, Reason, Status
 from core.scoring.policy import Missing, ScoringPolicy
 from core.scoring.rows import ScoreRows, unjoinable_reason
 from core.scoring.scoring_file import ScoringFile
-from core.scoring.shard import MATCH_SCHEMA, STATUSES, RowsByBlock, ShardScores
-from core.scoring.weighted_sum import Sums, add_sums
+from core.scoring.shard import MATCH_SCHEMA, STATUSES, RowsByBlock, ShardScores, add_scores
+from core.scoring.sums import NO_SETS, ScoreTotals, Sums
 
 
 class ScoreStatus(StrEnum):
@@ -84,16 +85,16 @@ class Merged:
 
 def merge(n_scores: int, n_samples: int, shards: Iterable[ShardScores]) -> Merged:
     """Add the shards in the order given, which must be the order of the plan."""
-    total = Sums.zeros(n_scores, n_samples)
-    matches = [MATCH_SCHEMA.empty_table()]
-    for shard in shards:
-        add_sums(total, shard.sums)
-        matches.append(shard.matches)
-    return Merged(total, _one_per_row(pa.concat_tables(matches)))
+    none = ShardScores(Sums.zeros(NO_SETS, n_scores, n_samples), MATCH_SCHEMA.empty_table())
+    parts = iter(shards)
+    total = reduce(add_scores, parts, next(parts, none))
+    return Merged(total.sums, _one_per_row(total.matches))
 
 
 def _one_per_row(matches: pa.Table) -> pa.Table:
-    """A row that several blocks met keeps what became of it: matched, else excluded, else not."""
+    """Ranges to rows. One that several blocks met keeps what became of it: matched, else excluded,
+    else not."""
+    matches = _by_row(matches)
     order = pc.sort_indices(matches, [("row", "ascending"), ("status", "ascending")])
     ordered = matches.take(order)
     row = ordered.column("row").to_numpy()
@@ -102,17 +103,30 @@ def _one_per_row(matches: pa.Table) -> pa.Table:
     return ordered.filter(pa.array(first))
 
 
-def contested_rows(shards: Sequence[pa.Table]) -> dict[int, RowsByBlock]:
-    """Rows that fit an allele in several blocks: by shard and block, those to let go of.
+def _by_row(matches: pa.Table) -> pa.Table:
+    """MATCH_SCHEMA with one line per row."""
+    n_rows = matches.column("n_rows").to_numpy()
+    if (n_rows == 1).all():
+        return matches
+    of = np.repeat(np.arange(len(n_rows)), n_rows)
+    within = np.arange(len(of)) - np.repeat(np.cumsum(n_rows) - n_rows, n_rows)
+    lines = matches.take(pa.array(of))
+    row = pa.array(lines.column("row").to_numpy() + within)
+    ones = pa.array(np.ones(len(of), np.int64))
+    return lines.set_column(0, "row", row).set_column(1, "n_rows", ones)
 
-    `shards` are the MATCH_SCHEMA tables in plan order. The best match type keeps the row; among
-    equals, the first in the order of the plan. Only unsorted files, overlapping files and repeated
-    IDs come to this: the records of one position lie in one block.
+
+def contested_rows(shards: Sequence[pa.Table]) -> dict[int, RowsByBlock]:
+    """Rows that fit an allele in several blocks: by shard index and block, those to let go of.
+
+    `shards` are MATCH_SCHEMA tables of one or several shards each. The best match type keeps the
+    row; among equals, the first in the order of shards. Only unsorted files, overlapping files and
+    repeated IDs come to this: the records of one position lie in one block.
     """
-    held = [table.filter(pc.greater_equal(table.column("match_type"), 0)) for table in shards]
-    together = pa.concat_tables([MATCH_SCHEMA.empty_table(), *held])
-    shard = np.repeat(np.arange(len(held)), [len(table) for table in held])
-    row, block, kind = (together.column(n).to_numpy() for n in ("row", "block", "match_type"))
+    fits = [t.filter(pc.greater_equal(t.column("match_type"), 0)) for t in shards]
+    held = _by_row(pa.concat_tables([MATCH_SCHEMA.empty_table(), *fits]))
+    columns = ("row", "shard", "block", "match_type")
+    row, shard, block, kind = (held.column(name).to_numpy() for name in columns)
     order = np.lexsort((block, shard, kind, row))
     loses = order[1:][row[order][1:] == row[order][:-1]]
     lost: dict[int, RowsByBlock] = {}
@@ -128,39 +142,39 @@ def score_table(
     merged: Merged,
     coverage: Sequence[Coverage],
     policy: ScoringPolicy,
-) -> pa.Table:
-    """SCORES_SCHEMA: for each score, one line per sample, in the order of files and samples."""
-    lines = [
-        _lines_of_score(k, accession, samples, merged.sums, coverage[k], policy)
-        for k, accession in enumerate(rows.accessions)
-    ]
-    return pa.concat_tables([SCORES_SCHEMA.empty_table(), *lines])
+) -> Iterator[pa.Table]:
+    """SCORES_SCHEMA, a table for each score in the order of files: one line per sample, in theirs.
+
+    One table at a time: all of them are far larger than the sums that they are made from.
+    """
+    names = pa.array(samples, pa.string())
+    for k, accession in enumerate(rows.accessions):
+        yield _lines_of_score(accession, names, merged.sums.of_score(k), coverage[k], policy)
 
 
 def _lines_of_score(
-    k: int,
     accession: str,
-    samples: Sequence[str],
-    sums: Sums,
+    samples: pa.Array,
+    sums: ScoreTotals,
     coverage: Coverage,
     policy: ScoringPolicy,
 ) -> pa.Table:
-    denominator = sums.denominator[k].astype(np.int64)
-    status = _statuses(sums.n_missing[k], denominator, coverage, policy)
+    denominator = sums.denominator
+    status = _statuses(sums.n_missing, denominator, coverage, policy)
     unscored = np.isin(status, [ScoreStatus.NO_VARIANTS_MATCHED, ScoreStatus.MISSING_CALL])
     average = np.full(len(samples), np.nan)
-    np.divide(sums.score_sum[k], denominator, out=average, where=denominator > 0)
+    np.divide(sums.score_sum, denominator, out=average, where=denominator > 0)
     same = np.full(len(samples), 1)
     columns = [
-        pa.array(samples, pa.string()),
+        samples,
         pa.array([accession] * len(samples), pa.string()),
-        pa.array(sums.score_sum[k], mask=unscored),
+        pa.array(sums.score_sum, mask=unscored),
         pa.array(denominator),
         pa.array(average, mask=unscored | (denominator == 0)),
-        pa.array(sums.allele_count[k].astype(np.int64)),
-        pa.array(sums.dosage_sum[k]),
+        pa.array(sums.allele_count),
+        pa.array(sums.dosage_sum),
         pa.array(same * coverage.n_matched),
-        pa.array(sums.n_missing[k].astype(np.int64)),
+        pa.array(sums.n_missing),
         pa.array(same * coverage.count),
         pa.array(same * coverage.weight),
         pa.array(status, pa.string()),
@@ -169,7 +183,7 @@ def _lines_of_score(
 
 
 def _statuses(
-    n_missing: npt.NDArray[np.int32],
+    n_missing: npt.NDArray[np.int64],
     denominator: npt.NDArray[np.int64],
     coverage: Coverage,
     policy: ScoringPolicy,

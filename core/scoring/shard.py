@@ -6,6 +6,7 @@ is the work of one task and may run again anywhere, `core.scoring.scores` merges
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -13,13 +14,17 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from core.genotypes.block import DosageBlock
+from core.scoring.alleles import alleles_of, variant_ids
+from core.scoring.block_sums import add_block
 from core.scoring.matching import REASONS, BlockMatches, Reason, Status, match_block
-from core.scoring.terms import TermContext, add_block
-from core.scoring.weighted_sum import Sums
+from core.scoring.sums import OtherSums, ScoreSets, Sums, add
+from core.scoring.terms import TermContext
 
 MATCH_SCHEMA = pa.schema(
     [
         ("row", pa.int64()),
+        ("n_rows", pa.int64()),
+        ("shard", pa.int32()),
         ("block", pa.int32()),
         ("status", pa.int8()),
         ("reason", pa.int8()),
@@ -28,7 +33,8 @@ MATCH_SCHEMA = pa.schema(
         ("matched_allele", pa.string()),
     ]
 )
-"""Rows of ScoreRows that met a record in a block, which is numbered within its shard. `status`
+"""Rows of ScoreRows that met a record in a block, in ranges of `n_rows` from `row` that had the
+same fate; blocks are numbered within their shard. `status`
 indexes STATUSES, `reason` REASONS, `match_type` MATCH_TYPES, -1 where there is none; `variant_id`
 is contig:position:REF:ALT."""
 
@@ -56,56 +62,87 @@ class ShardScores:
     matches: pa.Table
 
 
-def score_shard(plan: ScorePlan, blocks: Iterable[DosageBlock]) -> ShardScores:
-    """Partial sums over the blocks of one shard, added in file order."""
+def score_shard(plan: ScorePlan, blocks: Iterable[DosageBlock], shard: int = 0) -> ShardScores:
+    """Partial sums over the blocks of one shard, added in file order; `shard` is its index."""
     rows, policy = plan.context.rows, plan.context.policy
-    sums = Sums.zeros(rows.n_scores, plan.n_samples)
+    sums = Sums.zeros(rows.sets, rows.n_scores, plan.n_samples)
     met: list[pa.RecordBatch] = []
     for number, block in enumerate(blocks):
         matches = match_block(rows, block, policy, plan.settled.get(number, _NO_ROWS))
         sex_unknown = add_block(plan.context, block, matches, sums)
-        met.append(_match_batch(number, block, matches, sex_unknown))
+        met.append(_match_batch((shard, number), block, matches, sex_unknown))
     return ShardScores(sums, pa.Table.from_batches(met, MATCH_SCHEMA))
 
 
 def _match_batch(
-    number: int, block: DosageBlock, matches: BlockMatches, sex_unknown: npt.NDArray[np.bool_]
+    place: tuple[int, int],
+    block: DosageBlock,
+    matches: BlockMatches,
+    sex_unknown: npt.NDArray[np.bool_],
 ) -> pa.RecordBatch:
     mismatch = matches.match_type < 0
     status = np.where(matches.matched, STATUSES.index(Status.MATCHED), 0)
     status[~matches.matched] = STATUSES.index(Status.EXCLUDED)
     status[mismatch] = STATUSES.index(Status.UNMATCHED)
     reason = np.where(sex_unknown, REASONS.index(Reason.SEX_UNKNOWN), matches.reason)
-    variant, nothing = pa.array(matches.variant), pa.scalar(None, pa.string())
-    site = {name: block.column(name).take(variant) for name in ("contig", "position", "ref", "alt")}
-    site["position"] = site["position"].cast(pa.string())
-    allele = pc.if_else(pa.array(matches.effect_is_ref), site["ref"], site["alt"])
-    return pa.RecordBatch.from_arrays(
-        [
-            pa.array(matches.row),
-            pa.array(np.full(len(matches.row), number, np.int32)),
-            pa.array(status.astype(np.int8)),
-            pa.array(reason.astype(np.int8)),
-            pa.array(matches.match_type),
-            pc.if_else(
-                pa.array(mismatch), nothing, pc.binary_join_element_wise(*site.values(), ":")
-            ),
-            pc.if_else(pa.array(mismatch), nothing, allele),
-        ],
-        schema=MATCH_SCHEMA,
-    )
+    named = pa.array(np.where(mismatch, 0, matches.variant), mask=mismatch)
+    ref, alt = block.column("ref").take(named), block.column("alt").take(named)
+    columns = [
+        pa.array(matches.row),
+        pa.array(matches.n_rows),
+        *(pa.array(np.full(len(matches.row), number, np.int32)) for number in place),
+        pa.array(status.astype(np.int8)),
+        pa.array(reason.astype(np.int8)),
+        pa.array(matches.match_type),
+        _variant_ids(block, np.where(mismatch, -1, matches.variant)),
+        pc.if_else(pa.array(matches.effect_is_ref), ref, alt),
+    ]
+    return pa.RecordBatch.from_arrays(columns, schema=MATCH_SCHEMA)
 
+
+def _variant_ids(block: DosageBlock, variant: npt.NDArray[np.int64]) -> pa.Array:
+    contig, ref, alt = (alleles_of(block.column(name)) for name in ("contig", "ref", "alt"))
+    return variant_ids(contig, block.position, ref, alt, variant)
+
+
+def add_scores(left: ShardScores, right: ShardScores) -> ShardScores:
+    """The scores of two neighbouring ranges of shards as those of one range.
+
+    Floats are added, left + right, so the tree of such additions fixes the bits. Matches follow each
+    other; each knows its shard, for `contested_rows`.
+    """
+    matches = pa.concat_tables([left.matches, right.matches])
+    return ShardScores(add(left.sums, right.sums), matches)
+
+
+_ARRAYS: dict[str, npt.DTypeLike] = {
+    "score_sum": np.float64,
+    "score_offset": np.float64,
+    "dosage": np.int32,
+    "dosage_offset": np.int64,
+    "records": np.int64,
+    "kept": np.int32,
+    "dropped": np.int32,
+    "imputed": np.float64,
+}
+_OTHER_ARRAYS: dict[str, npt.DTypeLike] = {
+    "dosage_sum": np.float64,
+    "n_missing": np.int32,
+    "denominator": np.int32,
+    "allele_count": np.int32,
+}
 
 PARTIAL_SCHEMA = pa.schema(
     [
-        *((name, pa.large_binary()) for name in Sums._fields),
-        ("n_scores", pa.int32()),
+        *((name, pa.large_binary()) for name in (*_ARRAYS, *_OTHER_ARRAYS)),
+        ("set_first", pa.list_(pa.int64())),
+        ("set_scores", pa.list_(pa.int64())),
+        ("n_samples", pa.int64()),
         ("matches", pa.large_binary()),
     ]
 )
-
-
-_SUM_DTYPES: tuple[npt.DTypeLike, ...] = (np.float64, np.float64, np.int32, np.int32, np.int32)
+"""The arrays of Sums and of its `other`, null where there are none; the scores of its sets; an Arrow
+stream of the matches."""
 
 
 def to_partial(scores: ShardScores) -> pa.Table:
@@ -113,20 +150,52 @@ def to_partial(scores: ShardScores) -> pa.Table:
     sink = pa.BufferOutputStream()
     with pa.ipc.new_stream(sink, MATCH_SCHEMA) as writer:
         writer.write_table(scores.matches)
-    arrays = {name: getattr(scores.sums, name) for name in Sums._fields}
-    row = {name: [array.tobytes()] for name, array in arrays.items()}
-    row |= {"n_scores": [len(scores.sums.score_sum)], "matches": [sink.getvalue().to_pybytes()]}
+    sums = scores.sums
+    row: dict[str, pa.Array] = {name: _blob(getattr(sums, name)) for name in _ARRAYS}
+    row |= {name: _blob(getattr(sums.other, name, None)) for name in _OTHER_ARRAYS}
+    row |= {"set_first": pa.array([sums.sets.first]), "set_scores": pa.array([sums.sets.scores])}
+    row |= {"n_samples": pa.array([sums.score_sum.shape[1]]), "matches": _blob(sink.getvalue())}
     return pa.table(row, schema=PARTIAL_SCHEMA)
+
+
+def _blob(array: np.ndarray | pa.Buffer | None) -> pa.Array:
+    """One large_binary value over the memory of the array."""
+    if array is None:
+        return pa.nulls(1, pa.large_binary())
+    data = pa.py_buffer(array)
+    ends = pa.py_buffer(np.array([0, data.size], np.int64))
+    return pa.Array.from_buffers(pa.large_binary(), 1, [None, ends, data])
+
+
+def add_partials(left: pa.Table, right: pa.Table) -> pa.Table:
+    """`add_scores` of two rows of PARTIAL_SCHEMA; other columns are left out."""
+    return to_partial(add_scores(from_partial(left), from_partial(right)))
 
 
 def from_partial(partial: pa.Table) -> ShardScores:
     """The inverse of `to_partial`; the arrays are read-only."""
-    n_scores = partial.column("n_scores")[0].as_py()
-    arrays = {
-        name: np.frombuffer(partial.column(name)[0].as_buffer(), dtype).reshape(n_scores, -1)
-        for name, dtype in zip(Sums._fields, _SUM_DTYPES, strict=True)
-    }
-    return ShardScores(Sums(**arrays), matches_of(partial))
+    n_samples = partial.column("n_samples")[0].as_py()
+    sets = (partial.column(name)[0].values.to_numpy() for name in ("set_first", "set_scores"))
+    arrays = {name: _array(partial, name, dtype, n_samples) for name, dtype in _ARRAYS.items()}
+    other = [_array(partial, name, dtype, n_samples) for name, dtype in _OTHER_ARRAYS.items()]
+    sums = Sums(
+        sets=ScoreSets(*sets),
+        other=None if other[0] is None else OtherSums(*other),
+        **arrays,
+    )
+    return ShardScores(sums, matches_of(partial))
+
+
+def _array(partial: pa.Table, name: str, dtype: npt.DTypeLike, n_samples: int) -> Any:
+    """One number per sample, but for those that everyone shares."""
+    value = partial.column(name)[0]
+    if not value.is_valid:
+        return None
+    array = np.frombuffer(value.as_buffer(), dtype)
+    return array if name in _SHARED else array.reshape(-1, n_samples)
+
+
+_SHARED = frozenset({"score_offset", "dosage_offset", "records"})
 
 
 def matches_of(partial: pa.Table) -> pa.Table:

@@ -1,129 +1,24 @@
-"""Weighted sums of effect dosages: the inner loops. Arrays in, arrays out; nothing else is here.
+"""Weighted sums of effect dosages of any calls: the inner loops. Arrays in, arrays out.
 
 A *term* is one matched row of a scoring file: weight times effect dosage of one allele of one
-record. Two kernels add terms to the same sums, always in the order of the terms, so that a block
-gives the same bits wherever it is scored:
-
-    add_hard_calls   diploid uint8 rows: every cell is looked up in a table of four values
-    add_dosages      everything else: imputed dosages, other ploidies, sex chromosomes
+record. What is nearly all there is has kernels of its own (`hard_calls`, `imputed_dosages`); here is
+every rule of the field, for sex chromosomes, other ploidies and all effect types. Terms are added in
+their order, so that a block gives the same bits wherever it is scored.
 """
 
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
+
+from core.genotypes.simd import kernel
+from core.scoring.sums import OtherSums
 
 Bools = npt.NDArray[np.bool_]
 Bytes = npt.NDArray[np.uint8]
 Codes = npt.NDArray[np.int8]
-Counts = npt.NDArray[np.int32]
 Floats = npt.NDArray[np.float64]
 Indices = npt.NDArray[np.int64]
-
-
-class Sums(NamedTuple):
-    """Partial sums of K scores over S samples; all arrays (K, S), C-contiguous.
-
-    score_sum     float64   weight times effect dosage, imputed calls included
-    dosage_sum    float64   effect dosages of observed calls
-    n_missing     int32     matched records whose call is missing
-    denominator   int32     ploidy of the records that count, each record once
-    allele_count  int32     ploidy of the observed calls, each record once
-    """
-
-    score_sum: Floats
-    dosage_sum: Floats
-    n_missing: Counts
-    denominator: Counts
-    allele_count: Counts
-
-    @classmethod
-    def zeros(cls, n_scores: int, n_samples: int) -> "Sums":
-        shape = (n_scores, n_samples)
-        return cls(
-            score_sum=np.zeros(shape, np.float64),
-            dosage_sum=np.zeros(shape, np.float64),
-            n_missing=np.zeros(shape, np.int32),
-            denominator=np.zeros(shape, np.int32),
-            allele_count=np.zeros(shape, np.int32),
-        )
-
-
-def add_sums(total: Sums, part: Sums) -> None:
-    """In place; the caller fixes the order, which fixes the bits."""
-    for whole, piece in zip(total, part, strict=True):
-        np.add(whole, piece, out=whole)
-
-
-@njit(cache=True, nogil=True)
-def count_calls(dosage: Bytes, rows: Indices, counts: Indices) -> None:
-    """How often a row holds 0, 1, 2, anything else.
-
-    dosage (R, S); rows (T,), in range; counts (T, 4), overwritten.
-    """
-    n_samples = dosage.shape[1]
-    for t in range(rows.shape[0]):
-        row = rows[t]
-        n1 = n2 = n3 = 0
-        for s in range(n_samples):
-            call = dosage[row, s]
-            n1 += call == 1
-            n2 += call == 2
-            n3 += call > 2
-        counts[t, 0] = n_samples - n1 - n2 - n3
-        counts[t, 1] = n1
-        counts[t, 2] = n2
-        counts[t, 3] = n3
-
-
-MISSING = 3
-"""Column of HardTerms.values, and of `count_calls`, for a missing call."""
-
-
-class HardTerms(NamedTuple):
-    """T terms on diploid hard calls.
-
-    row, score    (T,) row of the dosages and score of the sums; in range
-    values        (T, 4) what a call of 0, 1, 2, missing adds to score_sum
-    dosages       (T, 4) what it adds to dosage_sum (0 for missing)
-    has_missing   (T,) the row holds a missing call
-    record_once   (T,) first term of its (score, record): its ploidy counts
-    keeps_ploidy  (T,) a missing call stays in the denominator
-    """
-
-    row: Indices
-    score: Indices
-    values: Floats
-    dosages: Floats
-    has_missing: Bools
-    record_once: Bools
-    keeps_ploidy: Bools
-
-
-@njit(cache=True, nogil=True)
-def add_hard_calls(dosage: Bytes, terms: HardTerms, sums: Sums) -> None:
-    """Add terms on `dosage` (R, S): 0, 1, 2, or 255 missing (whatever is above 2 is missing).
-
-    Ploidy that everyone shares is the caller's: add 2 to denominator and allele_count for every
-    (score, record). Only what missing calls take away is taken here, so complete data touch two
-    of the five arrays.
-    """
-    n_samples = dosage.shape[1]
-    for t in range(terms.row.shape[0]):
-        row, k = terms.row[t], terms.score[t]
-        for s in range(n_samples):
-            call = min(int(dosage[row, s]), MISSING)
-            sums.score_sum[k, s] += terms.values[t, call]
-            sums.dosage_sum[k, s] += terms.dosages[t, call]
-        if not (terms.has_missing[t] and terms.record_once[t]):
-            continue
-        for s in range(n_samples):
-            if dosage[row, s] > 2:
-                sums.n_missing[k, s] += 1
-                sums.allele_count[k, s] -= 2
-                if not terms.keeps_ploidy[t]:
-                    sums.denominator[k, s] -= 2
 
 
 ADDITIVE, DOMINANT, RECESSIVE = 0, 1, 2
@@ -161,7 +56,7 @@ class DosageTerms(NamedTuple):
     record_once: Bools
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def effect_dosage(dosage: float, ploidy: float, effect_type: int) -> float:
     """The dosage that a weight multiplies.
 
@@ -175,7 +70,7 @@ def effect_dosage(dosage: float, ploidy: float, effect_type: int) -> float:
     return dosage
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def expected_dosage(
     frequency: float, ploidy: float, effect_type: int, hardy_weinberg: bool
 ) -> float:
@@ -189,7 +84,7 @@ def expected_dosage(
     return frequency**ploidy
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def as_placed(
     dosage: float, ploidy: float, place: int, sex: int, by_contig: bool
 ) -> tuple[float, float]:
@@ -207,7 +102,7 @@ def as_placed(
     return dosage * (copies / ploidy), copies
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def cohort_frequencies(
     dosage: Floats,
     ploidy: Bytes,
@@ -232,7 +127,7 @@ def cohort_frequencies(
         frequency[t] = effects / alleles if alleles > 0 else np.nan
 
 
-@njit(cache=True, nogil=True)
+@kernel
 def add_dosages(
     dosage: Floats,
     ploidy: Bytes,
@@ -242,7 +137,8 @@ def add_dosages(
     missing: int,
     hardy_weinberg: bool,
     sex_unknown: Bools,
-    sums: Sums,
+    score_sum: Floats,
+    sums: OtherSums,
 ) -> None:
     """Add terms on `dosage` (R, S) of each row's ALT, NaN missing, with `ploidy` (R, S).
 
@@ -251,6 +147,7 @@ def add_dosages(
     missing      what a missing call does; IMPUTED without a frequency drops it
     sex_unknown  (T,) overwritten: a missing Y call belongs to a sample of unknown sex, who may not
                  have the chromosome at all and is not imputed
+    score_sum    (K, S), added to, as the arrays of `sums` are
     """
     for t in range(terms.row.shape[0]):
         row, k, once = terms.row[t], terms.score[t], terms.record_once[t]
@@ -276,7 +173,7 @@ def add_dosages(
                 x = effect_dosage(p if is_ref else 0.0, p, effect_type)
             else:
                 x, counts = 0.0, missing == AS_ZERO
-            sums.score_sum[k, s] += weight * x
+            score_sum[k, s] += weight * x
             if once:
                 sums.n_missing[k, s] += not observed
                 sums.allele_count[k, s] += int(p) if observed else 0

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from core.scoring.scores import contested_rows, merge
 from core.scoring.shard import MATCH_SCHEMA, ShardScores, from_partial, matches_of, to_partial
-from core.scoring.weighted_sum import Sums
+from core.scoring.sums import NO_SETS, Sums
 
 MATCHED, EXCLUDED, UNMATCHED = 0, 1, 2
 
@@ -22,20 +22,26 @@ def matches_in_blocks(*rows: tuple[int, int, int, int]) -> pa.Table:
     columns = ("block", "row", "status", "match_type")
     named = [dict(zip(columns, row, strict=True)) for row in rows]
     return pa.Table.from_pylist(
-        [row | {"reason": -1, "variant_id": "v"} for row in named], schema=MATCH_SCHEMA
+        [row | {"n_rows": 1, "shard": 0, "reason": -1, "variant_id": "v"} for row in named],
+        schema=MATCH_SCHEMA,
     )
 
 
 def lost(tables: list[pa.Table]) -> dict[int, dict[int, list[int]]]:
-    """Rows by shard and block."""
+    """Rows by shard and block, of tables in the order of shards."""
+    at = MATCH_SCHEMA.get_field_index("shard")
+    numbered = [
+        table.set_column(at, "shard", pa.array([n] * len(table), pa.int32()))
+        for n, table in enumerate(tables)
+    ]
     return {
         shard: {block: rows.tolist() for block, rows in by_block.items()}
-        for shard, by_block in contested_rows(tables).items()
+        for shard, by_block in contested_rows(numbered).items()
     }
 
 
 def shard(value: float, *rows: tuple[int, int, int]) -> ShardScores:
-    sums = Sums.zeros(1, 2)
+    sums = Sums.zeros(NO_SETS, 1, 2)
     sums.score_sum[:] = value
     return ShardScores(sums, matches(*rows))
 
@@ -44,7 +50,7 @@ def test_partial_sums_are_added_in_the_order_of_the_plan():
     """Floats do not commute: another order would give other bits."""
     values = [1e16, 1.0, -1e16, 1.0]
     merged = merge(1, 2, [shard(value) for value in values])
-    assert merged.sums.score_sum.tolist() == [[1.0, 1.0]]
+    assert merged.sums.of_score(0).score_sum.tolist() == [1.0, 1.0]
 
 
 def test_a_row_that_one_shard_matches_and_another_misses_is_matched():
@@ -77,14 +83,21 @@ def test_nothing_is_contested_where_each_row_is_met_once():
 
 @given(st.integers(1, 3), st.integers(1, 5), st.integers(0, 2**32 - 1))
 def test_a_partial_result_survives_the_trip_through_arrow(n_scores, n_samples, seed):
-    sums = Sums.zeros(n_scores, n_samples)
-    sums.score_sum[:] = np.random.default_rng(seed).normal(size=(n_scores, n_samples))
-    sums.n_missing[:] = seed % 7
+    random = np.random.default_rng(seed)
+    sums = Sums.zeros(NO_SETS, n_scores, n_samples)
+    sums.score_sum[:] = random.normal(size=(n_scores, n_samples))
+    sums.records[:] = 5
+    if seed % 2:
+        sums.missing_calls(kept=True)[:] = seed % 7
+        sums.imputed_dosages()[:] = 0.5
+    if seed % 3:
+        sums.other_calls().allele_count[:] = 2
     scores = ShardScores(sums, matches((3, MATCHED, 1)))
     partial = to_partial(scores)
     back = from_partial(partial)
-    for ours, theirs in zip(back.sums, sums, strict=True):
-        assert ours.dtype == theirs.dtype
-        np.testing.assert_array_equal(ours, theirs)
+    for k in range(n_scores):
+        for ours, theirs in zip(back.sums.of_score(k), sums.of_score(k), strict=True):
+            assert ours.dtype == theirs.dtype
+            np.testing.assert_array_equal(ours, theirs)
     assert back.matches.equals(scores.matches)
     assert matches_of(partial.select(["matches"])).equals(scores.matches)

@@ -32,6 +32,6 @@ def test_a_row_that_two_blocks_of_a_shard_fit_is_left_with_the_better(plan):
     ]
     (settled,) = contested_rows([score_shard(plan, blocks).matches]).values()
     scores = score_shard(replace(plan, settled=settled), blocks)
-    assert scores.sums.score_sum.tolist() == [[0.0, 1.0]]
-    assert scores.sums.denominator.tolist() == [[2, 2]]
+    assert scores.sums.of_score(0).score_sum.tolist() == [0.0, 1.0]
+    assert scores.sums.of_score(0).denominator.tolist() == [2, 2]
     assert scores.matches.column("variant_id").to_pylist() == ["1:900:A:G"]

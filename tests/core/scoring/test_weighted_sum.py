@@ -69,21 +69,3 @@ def test_the_ploidy_of_a_call_is_as_written_or_that_of_its_place(
 def test_a_missing_call_of_two_alleles_keeps_them_unless_the_contig_decides():
     assert kernels.as_placed(np.nan, 2.0, kernels.MT, UNKNOWN, False)[1] == 2
     assert kernels.as_placed(np.nan, 2.0, kernels.MT, UNKNOWN, True)[1] == 1
-
-
-def test_calls_are_counted_by_dosage():
-    dosage = np.array([[0, 1, 2, 255, 2]], np.uint8)
-    counts = np.empty((1, 4), np.int64)
-    kernels.count_calls(dosage, np.zeros(1, np.int64), counts)
-    assert counts.tolist() == [[1, 1, 2, 1]]
-
-
-def test_adding_sums_is_in_place_and_keeps_types():
-    total, part = kernels.Sums.zeros(1, 2), kernels.Sums.zeros(1, 2)
-    part.score_sum[:] = 0.5
-    part.denominator[:] = 2
-    kernels.add_sums(total, part)
-    kernels.add_sums(total, part)
-    assert total.score_sum.tolist() == [[1.0, 1.0]]
-    assert total.denominator.tolist() == [[4, 4]]
-    assert total.denominator.dtype == np.int32

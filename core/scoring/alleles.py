@@ -1,0 +1,204 @@
+"""Alleles in kernels: as bytes and offsets of their Arrow column, and as codes that one compare
+tells apart.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from core.genotypes.simd import kernel
+
+Bytes = npt.NDArray[np.uint8]
+
+
+class Alleles(NamedTuple):
+    """n strings, null being the one of no bytes: string i is data[offsets[i] : offsets[i + 1]]; offsets (n + 1,) int32 never
+    decrease and stay inside data. Both are read-only, so that a kernel is compiled once."""
+
+    offsets: npt.NDArray[np.int32]
+    data: Bytes
+
+
+def alleles_of(strings: pa.Array) -> Alleles:
+    """The strings of a column of type `string`; null becomes the string of no bytes."""
+    if strings.null_count:
+        strings = pc.fill_null(strings, "")
+    _, offsets, data = strings.buffers()
+    if len(strings) == 0:
+        return Alleles(read_only(np.zeros(1, np.int32)), read_only(np.empty(0, np.uint8)))
+    first = np.frombuffer(offsets, np.int32)[strings.offset : strings.offset + len(strings) + 1]
+    text = np.empty(0, np.uint8) if data is None else np.frombuffer(data, np.uint8)
+    if int(first[-1]) > len(text):
+        raise ValueError("a string column ends behind its bytes")
+    return Alleles(read_only(first), read_only(text))
+
+
+def read_only(array: np.ndarray) -> np.ndarray:
+    """A view that cannot be written: numba compiles other code for arrays that can."""
+    view = array.view()
+    view.flags.writeable = False
+    return view
+
+
+NO_ALLELE, UNKNOWN_ALLELE = 0, -1
+"""Codes of null, and of a long allele that the value set lacks: they equal no other's code."""
+
+_SHORT = 7
+
+
+def allele_codes(strings: pa.Array, long_alleles: pa.Array) -> npt.NDArray[np.int64]:
+    """(n,) equal alleles have equal codes, different ones do not, UNKNOWN_ALLELE aside.
+
+    Up to seven bytes are the code itself, under their number in the top byte; longer alleles are
+    counted in `long_alleles`.
+    """
+    codes = _short_codes(alleles_of(strings))
+    is_long = np.flatnonzero(codes == UNKNOWN_ALLELE)
+    if len(is_long):
+        index = pc.index_in(strings.take(pa.array(is_long)), value_set=long_alleles)
+        codes[is_long] = UNKNOWN_ALLELE - 1 - pc.fill_null(index, -1).to_numpy().astype(np.int64)
+    return codes
+
+
+def long_alleles_of(*columns: pa.Array) -> pa.Array:
+    """The distinct alleles that do not fit into their code."""
+    strings = pa.chunked_array(columns, pa.string())
+    longer = strings.filter(pc.greater(pc.binary_length(strings), _SHORT))
+    return longer.unique()
+
+
+@kernel
+def _short_codes(alleles: Alleles) -> npt.NDArray[np.int64]:
+    offsets, data = alleles.offsets, alleles.data
+    codes = np.empty(len(offsets) - 1, np.int64)
+    for i in range(len(codes)):
+        start, end = offsets[i], offsets[i + 1]
+        code = (end - start) << 56
+        if end - start > _SHORT:
+            codes[i] = UNKNOWN_ALLELE
+            continue
+        for at in range(start, end):
+            code |= np.int64(data[at]) << (8 * (at - start))
+        codes[i] = code
+    return codes
+
+
+@kernel
+def same_allele(alleles: Alleles, i: int, j: int) -> bool:
+    """alleles[i] == alleles[j]."""
+    one, two = alleles.offsets[i], alleles.offsets[j]
+    length = alleles.offsets[i + 1] - one
+    if alleles.offsets[j + 1] - two != length:
+        return False
+    for at in range(length):
+        if alleles.data[one + at] != alleles.data[two + at]:
+            return False
+    return True
+
+
+@kernel
+def is_single_base(code: int) -> bool:
+    """Whether a code is that of one byte, which is then its low byte."""
+    return code >> 56 == 1
+
+
+@kernel
+def complement_base(base: int) -> int:
+    """The base on the other strand; -1 for what is none of ACGT."""
+    if base == 65:
+        return 84
+    if base == 84:
+        return 65
+    if base == 67:
+        return 71
+    if base == 71:
+        return 67
+    return -1
+
+
+@kernel
+def is_palindrome(ref: Alleles, alt: Alleles, i: int, basewise: bool) -> bool:
+    """Whether REF on the other strand reads as ALT: reversed, or base by base."""
+    length = ref.offsets[i + 1] - ref.offsets[i]
+    if length == 0 or alt.offsets[i + 1] - alt.offsets[i] != length:
+        return False
+    first, last = alt.offsets[i], alt.offsets[i + 1] - 1
+    for at in range(length):
+        other = alt.data[first + at] if basewise else alt.data[last - at]
+        if complement_base(ref.data[ref.offsets[i] + at]) != other:
+            return False
+    return True
+
+
+def variant_ids(
+    contig: Alleles,
+    position: npt.NDArray[np.int64],
+    ref: Alleles,
+    alt: Alleles,
+    rows: npt.NDArray[np.int64],
+) -> pa.Array:
+    """contig:position:REF:ALT of each of `rows`; a negative row has none (null)."""
+    offsets, data = _write_ids(contig, position, ref, alt, rows)
+    known = np.packbits(rows >= 0, bitorder="little")
+    buffers = [pa.py_buffer(known), pa.py_buffer(offsets), pa.py_buffer(data)]
+    return pa.Array.from_buffers(pa.string(), len(rows), buffers)
+
+
+@kernel
+def _write_ids(
+    contig: Alleles,
+    position: npt.NDArray[np.int64],
+    ref: Alleles,
+    alt: Alleles,
+    rows: npt.NDArray[np.int64],
+) -> tuple[npt.NDArray[np.int32], Bytes]:
+    """(offsets, data) of the strings; positions are not negative."""
+    offsets = np.zeros(len(rows) + 1, np.int32)
+    for n in range(len(rows)):
+        size, i = 0, rows[n]
+        if i >= 0:
+            size = 3 + _n_digits(position[i]) + _length(contig, i) + _length(ref, i)
+            size += _length(alt, i)
+        offsets[n + 1] = offsets[n] + size
+    data = np.empty(offsets[len(rows)], np.uint8)
+    for n in range(len(rows)):
+        i = rows[n]
+        if i < 0:
+            continue
+        at = _copy(contig, i, data, offsets[n])
+        end = at + 1 + _n_digits(position[i])
+        data[at], left = 58, position[i]
+        for digit in range(end - 1, at, -1):
+            data[digit] = 48 + left % 10
+            left //= 10
+        data[end] = 58
+        at = _copy(ref, i, data, end + 1)
+        data[at] = 58
+        _copy(alt, i, data, at + 1)
+    return offsets, data
+
+
+@kernel
+def _length(strings: Alleles, i: int) -> int:
+    return strings.offsets[i + 1] - strings.offsets[i]
+
+
+@kernel
+def _copy(strings: Alleles, i: int, into: Bytes, at: int) -> int:
+    """Write strings[i] at `at`; returns where it ends."""
+    for source in range(strings.offsets[i], strings.offsets[i + 1]):
+        into[at] = strings.data[source]
+        at += 1
+    return at
+
+
+@kernel
+def _n_digits(number: int) -> int:
+    digits = 1
+    while number >= 10:
+        number //= 10
+        digits += 1
+    return digits

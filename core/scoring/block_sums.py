@@ -1,0 +1,97 @@
+"""One block into the sums: each term goes to the kernels for its kind of calls.
+
+hard      diploid hard calls that count as they are written
+imputed   the same of imputed dosages, additive
+general   everything else
+"""
+
+from dataclasses import replace
+
+import numpy as np
+import numpy.typing as npt
+
+from core.genotypes.block import MISSING_CALL, DosageBlock
+from core.scoring import weighted_sum as kernels
+from core.scoring.alleles import read_only
+from core.scoring.general_terms import add_general
+from core.scoring.hard_calls import has_missing
+from core.scoring.hard_terms import add_few, stand_ins
+from core.scoring.imputed_terms import add_imputed
+from core.scoring.many_terms import add_many
+from core.scoring.matching import BlockMatches
+from core.scoring.policy import Missing, Ploidy
+from core.scoring.rows import MANY_ROWS
+from core.scoring.sums import Sums
+from core.scoring.terms import TermContext, Terms, terms_of
+
+Bools = npt.NDArray[np.bool_]
+Calls = npt.NDArray[np.uint8]
+
+
+def add_block(context: TermContext, block: DosageBlock, matches: BlockMatches, sums: Sums) -> Bools:
+    """Add a block's matched rows to `sums`.
+
+    Returns (M,) for the matches: a missing Y call belongs to a sample of unknown sex.
+    """
+    terms = terms_of(context, block, matches)
+    is_plain = _is_plain(context, block, terms)
+    sums_alts = terms.is_ref & (block.column("n_alts").to_numpy()[terms.variant] > 1)
+    if block.hard_calls is None:
+        is_plain &= ~sums_alts & (terms.effect_type == kernels.ADDITIVE)
+        add_imputed(context, block, terms.take(is_plain).by_row(), sums)
+    else:
+        calls = block.hard_calls
+        _add_hard(context, block, calls, terms.take(is_plain & ~sums_alts), sums)
+        _add_hard(
+            context, block, *_summed_alts(block, calls, terms.take(is_plain & sums_alts)), sums
+        )
+    general = terms.take(~is_plain).by_row()
+    sex_unknown = np.zeros(len(matches.row), bool)
+    sex_unknown[general.match[add_general(context, block, general, sums)]] = True
+    return sex_unknown
+
+
+def _is_plain(context: TermContext, block: DosageBlock, terms: Terms) -> Bools:
+    """(T,) diploid calls that count as they are written."""
+    plain = terms.place == kernels.DIPLOID
+    if context.policy.ploidy is Ploidy.OBSERVED:
+        plain = terms.place != kernels.Y
+    if block.ploidy is not None:
+        plain &= (block.ploidy == 2).all(axis=1)[terms.variant]
+    return plain
+
+
+def _summed_alts(block: DosageBlock, calls: Calls, terms: Terms) -> tuple[Calls, Terms]:
+    """Calls of any ALT of the term's record, as those of one ALT: 2 less them is REF's dosage."""
+    record, call = np.unique(block.record[terms.variant], return_inverse=True)
+    summed = np.empty((len(record), block.n_samples), np.uint8)
+    for at, number in enumerate(record.tolist()):
+        first, last = np.searchsorted(block.record, [number, number + 1])
+        alts = calls[first:last]
+        summed[at] = np.where((alts == MISSING_CALL).any(axis=0), MISSING_CALL, alts.sum(axis=0))
+    return summed, replace(terms, call=call.astype(np.int64))
+
+
+_FEWEST = 64
+"""Terms of many scores in a block from which it pays to keep their sums side by side."""
+
+
+def _add_hard(
+    context: TermContext, block: DosageBlock, matrix: Calls, terms: Terms, sums: Sums
+) -> None:
+    """Add terms on diploid calls (rows, samples)."""
+    calls = read_only(matrix.reshape(-1))
+    missing = has_missing(calls, block.n_samples, terms.call)
+    many = terms.alone & (terms.n_rows >= MANY_ROWS) & ~(missing & _differ(context, terms))
+    many &= many.sum() >= _FEWEST
+    together, few = terms.take(many), terms.take(~many).by_row()
+    stand_in = stand_ins(context, block, calls, together, missing[many])
+    add_many(context, calls, together, stand_in, sums)
+    missing = np.repeat(missing[~many], terms.n_rows[~many])
+    add_few(context, calls, few, stand_ins(context, block, calls, few, missing), sums)
+
+
+def _differ(context: TermContext, terms: Terms) -> Bools:
+    """(T,) the rows of a term may impute with different frequencies, those of their files."""
+    from_file = context.policy.missing is Missing.MEAN_EXTERNAL
+    return ~context.rows.patterns.one_frequency[terms.pattern] & from_file
