@@ -67,8 +67,9 @@ class WantedBlocks:
 
     directory   of the file
     blocks      (k,) int64, sorted: indexes; a group in (L(block), L(block + 1)] may be wanted
-    is_next     (k,) bool: only the one that starts at L(block + 1), so that `block` need not be read
+    is_next     (k,) bool: only the one that starts at L(block + 1): `block` need not be read
     size_bytes  of the object
+    gap_bytes   what is read between two pieces rather than begin anew
     """
 
     directory: BlockDirectory

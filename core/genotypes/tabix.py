@@ -192,7 +192,7 @@ def _read(data: Bytes, at: int, n_bytes: int) -> int:
     number = 0
     for i in range(n_bytes):
         number |= np.int64(data[at + i]) << (8 * i)
-    return number
+    return int(number)
 
 
 @kernel

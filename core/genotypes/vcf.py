@@ -8,8 +8,6 @@ the rows of all shards, in order, are the same for every shard size.
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from core.errors import CohortError, GenomeBuildError, GenotypeFileError, Where
 from core.genome_build import GenomeBuild
 from core.genotypes import bgzf

@@ -98,7 +98,7 @@ class _BlockInput:
     def __init__(self) -> None:
         self._inflater: inflate.Inflater | None = None
 
-    def begin(self, text_range: TextRange, first_piece: int, offset: int) -> None:  # noqa: ARG002
+    def begin(self, text_range: TextRange, first_piece: int, offset: int) -> None:
         self._range = text_range
         self._offset = first_piece
         self._data = b""

@@ -120,7 +120,12 @@ def cohort_of(tmp_path, n_samples: int, n_records: int = 3000) -> tuple[str, lis
     gts = np.array(["0|0", "0|1", "1|1", "./."])
     positions = np.sort(rng.integers(1, 4_000_000, n_records))
     records = [
-        Record("22", int(at), gts[rng.choice(4, n_samples, p=[0.9, 0.05, 0.04, 0.01])], id=f"rs{i}")
+        Record(
+            "22",
+            int(at),
+            gts[rng.choice(4, n_samples, p=[0.9, 0.05, 0.04, 0.01])].tolist(),
+            id=f"rs{i}",
+        )
         for i, at in enumerate(positions)
     ]
     path = tmp_path / "f.vcf.gz"
