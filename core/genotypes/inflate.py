@@ -1,8 +1,8 @@
 """Inflate BGZF blocks inside compiled loops, with the libraries that two wheels carry.
 
-zlib-ng (wheel `zlib-ng`) and libdeflate (wheel `deflate`) are each the faster one on some files: the
-first on long matches (GT-only text), the second on dense ones. Their C functions are called by
-address, which is passed as data: machine code on disk holds no address and loads anywhere.
+zlib-ng (wheel `zlib-ng`) is the faster one on text of long matches, which GT alone is, libdeflate
+(wheel `deflate`) on denser text. Their C functions are called by address, which is passed as data:
+machine code on disk holds no address and loads anywhere.
 
 The wheels promise their Python functions only. So each engine must inflate a known block at import;
 one that lacks a symbol or fails is not offered, and without any the text is inflated by bgzf.py in
@@ -15,17 +15,18 @@ import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
+from importlib import import_module
 from time import perf_counter
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from llvmlite import ir
-from numba import config, types
+from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from core.genotypes.simd import inner_kernel, kernel
+from core.genotypes.simd import IS_INTERPRETED, inner_kernel, kernel
 
 Bytes = npt.NDArray[np.uint8]
 Ints = npt.NDArray[np.int64]
@@ -77,8 +78,7 @@ _PROBES = 2
 _I32, _I64 = ir.IntType(32), ir.IntType(64)
 
 
-@intrinsic
-def _call(typingctx: Any, address: Any, arguments: Any) -> Any:  # noqa: ARG001
+def _call_at(typingctx: Any, address: Any, arguments: Any) -> Any:  # noqa: ARG001
     """The int32 that the C function at an address returns; its arguments are a tuple of int64."""
 
     def generate(context: Any, builder: Any, signature: Any, values: Any) -> Any:  # noqa: ARG001
@@ -90,9 +90,18 @@ def _call(typingctx: Any, address: Any, arguments: Any) -> Any:  # noqa: ARG001
     return types.int64(types.int64, types.UniTuple(types.int64, len(arguments))), generate
 
 
+_call: Any = intrinsic(_call_at)
+
+
+@inner_kernel
+def _start_of(array: Bytes | Ints) -> int:
+    """Its address, signed: an unsigned one and an int would add up to a float."""
+    return int(np.int64(array.ctypes.data))
+
+
 @inner_kernel
 def _inflate_zlib_ng(engine: Ints, source: int, n_bytes: int, target: int, room: int) -> int:
-    stream = np.int64(engine.ctypes.data) + 8 * _STREAM
+    stream = _start_of(engine) + 8 * _STREAM
     _call(engine[_RESET], (stream,))
     engine[_NEXT_IN], engine[_AVAILABLE_IN] = source, n_bytes
     engine[_NEXT_OUT], engine[_AVAILABLE_OUT] = target, room
@@ -104,7 +113,7 @@ def _inflate_zlib_ng(engine: Ints, source: int, n_bytes: int, target: int, room:
 
 @inner_kernel
 def _inflate_libdeflate(engine: Ints, source: int, n_bytes: int, target: int, room: int) -> int:
-    sizes = np.int64(engine.ctypes.data) + 8 * _BYTES_READ
+    sizes = _start_of(engine) + 8 * _BYTES_READ
     arguments = (engine[_DECOMPRESSOR], source, n_bytes, target, room, sizes, sizes + 8)
     if _call(engine[_INFLATE], arguments) != 0 or engine[_BYTES_READ] != n_bytes:
         return -1
@@ -126,7 +135,7 @@ def _inflate(engine: Ints, source: int, n_bytes: int, target: int, room: int) ->
 def _little_endian(data: Bytes, at: int, n_bytes: int) -> int:
     value = 0
     for i in range(n_bytes):
-        value |= np.int64(data[at + i]) << (8 * i)
+        value |= int(data[at + i]) << (8 * i)
     return value
 
 
@@ -176,8 +185,8 @@ def inflate_block(
         return TOO_LONG, size, 0
     if n_bytes > stop - fill:
         return NO_ROOM, size, n_bytes
-    source = np.int64(data.ctypes.data) + at + header_bytes
-    target = np.int64(text.ctypes.data) + fill
+    source = _start_of(data) + at + header_bytes
+    target = _start_of(text) + fill
     # Room behind the block's end keeps the libraries in their fast loops to the end.
     room = min(stop - fill, 2 * MAX_BLOCK_BYTES)
     written = _inflate(engine, source, trailer - at - header_bytes, target, room)
@@ -204,6 +213,11 @@ def _inflater(name: str, memory: Ints, end: Callable[[Ints], None]) -> Inflater:
     return Inflater(name, words)
 
 
+def _library(module: str) -> ctypes.CDLL:
+    """The C library inside a wheel's extension module."""
+    return ctypes.CDLL(import_module(module).__file__)
+
+
 def _function(library: ctypes.CDLL, name: str, *arguments: Any, result: Any = ctypes.c_int) -> Any:
     function = getattr(library, name)
     function.argtypes, function.restype = arguments, result
@@ -215,9 +229,7 @@ def _address(library: ctypes.CDLL, name: str) -> int:
 
 
 def _new_zlib_ng() -> Inflater:
-    from zlib_ng import zlib_ng  # noqa: PLC0415 - a wheel without the library must not stop import
-
-    library = ctypes.CDLL(zlib_ng.__file__)
+    library = _library("zlib_ng.zlib_ng")
     words = np.zeros(_ENGINE_WORDS, np.int64)
     words[_KIND] = _ZLIB_NG
     words[_INFLATE] = _address(library, "zng_inflate")
@@ -235,9 +247,7 @@ def _stream_of(words: Ints) -> int:
 
 
 def _new_libdeflate() -> Inflater:
-    from deflate import _deflate  # noqa: PLC0415 - as above
-
-    library = ctypes.CDLL(_deflate.__file__)
+    library = _library("deflate._deflate")
     words = np.zeros(_ENGINE_WORDS, np.int64)
     words[_KIND] = _LIBDEFLATE
     words[_INFLATE] = _address(library, "libdeflate_deflate_decompress_ex")
@@ -259,7 +269,7 @@ ENGINES: dict[str, Callable[[], Inflater]] = {
 @cache
 def working_engines() -> tuple[str, ...]:
     """The engines that inflate a known block; none where kernels are not compiled."""
-    if config.DISABLE_JIT:
+    if IS_INTERPRETED:
         return ()
     return tuple(name for name in ENGINES if _works(name))
 

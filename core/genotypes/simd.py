@@ -40,7 +40,8 @@ PADDING = 64
 
 _settings = cast("Any", config)  # numba fills the module from the environment
 _njit: Any = njit  # its types know no option that numba passes on to its target
-IS_PLAIN = bool(_settings.BOUNDSCHECK or _settings.DISABLE_JIT)
+IS_INTERPRETED = bool(_settings.DISABLE_JIT)
+IS_PLAIN = bool(_settings.BOUNDSCHECK) or IS_INTERPRETED
 
 _I1, _I8, _I64 = ir.IntType(1), ir.IntType(8), ir.IntType(64)
 _VECTOR = ir.VectorType(_I8, LANES)
@@ -63,7 +64,7 @@ def inlined_kernel(function: Callable[P, R]) -> Callable[P, R]:
 
 
 def _compiled(function: Callable[P, R], **options: bool) -> Callable[P, R]:
-    if _settings.DISABLE_JIT:
+    if IS_INTERPRETED:
         return function
     dispatcher: Any = _njit(nogil=True, **options)(function)
     dispatcher.enable_caching()

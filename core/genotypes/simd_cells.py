@@ -8,11 +8,14 @@ as on every processor that numba compiles for by default.
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
 from core.genotypes.simd import IS_PLAIN, Bytes, inlined_kernel, inner_kernel
+
+Ints = npt.NDArray[np.int64]
 
 CELLS = 16
 """Calls such as a tab and 0|1 in CELL_BYTES bytes."""
@@ -24,9 +27,11 @@ _TAB = 9
 _DOT = 46
 _SLASH = 47
 _ZERO = 48
+_COLON = 58
 _BAR = 124
 
 _I8, _I16, _I32, _I64 = (ir.IntType(bits) for bits in (8, 16, 32, 64))
+_WORD_VECTOR = ir.VectorType(_I64, CELLS)
 _CELL_VECTOR = ir.VectorType(_I32, CELLS)
 _CALL_VECTOR = ir.VectorType(_I8, CELLS)
 
@@ -146,9 +151,41 @@ def _word_vector(typingctx: Any, text: Any, at: Any) -> Any:  # noqa: ARG001
     return types.uint64(text, types.int64), generate
 
 
+def _gather_vector(typingctx: Any, text: Any, starts: Any, sample: Any, cells: Any) -> Any:  # noqa: ARG001
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        text_type, starts_type, _, cells_type = signature.args
+        text, starts, sample, cells = arguments
+        one = ir.Constant(_I64, 1)
+        begins = _load(context, builder, starts_type, starts, sample, _WORD_VECTOR)
+        ends = _load(context, builder, starts_type, starts, builder.add(sample, one), _WORD_VECTOR)
+        words: Any = ir.Constant(_WORD_VECTOR, ir.Undefined)
+        for i in range(CELLS):
+            begin = builder.extract_element(begins, ir.Constant(_I32, i))
+            word = _load(context, builder, text_type, text, builder.sub(begin, one), _I64)
+            words = builder.insert_element(words, word, ir.Constant(_I32, i))
+        data = context.make_array(cells_type)(context, builder, cells).data
+        address = builder.bitcast(data, _CELL_VECTOR.as_pointer())
+        builder.store(builder.trunc(words, _CELL_VECTOR), address).align = 1
+
+        def every(number: int) -> Any:
+            return ir.Constant(_WORD_VECTOR, [number] * CELLS)
+
+        behind = builder.and_(builder.lshr(words, every(32)), every(255))
+        n_bytes = builder.sub(ends, begins)
+        goes_on = builder.and_(
+            builder.icmp_signed(">", n_bytes, every(4)),
+            builder.icmp_unsigned("==", behind, every(_COLON)),
+        )
+        is_whole = builder.or_(builder.icmp_signed("==", n_bytes, every(4)), goes_on)
+        return builder.zext(builder.bitcast(builder.not_(is_whole), _I16), _I64)
+
+    return types.int64(text, starts, types.int64, cells), generate
+
+
 _one_alt_of: Any = intrinsic(_one_alt_vector)
 _one_allele_of: Any = intrinsic(_one_allele_vector)
 _word_of: Any = intrinsic(_word_vector)
+_gather_of: Any = intrinsic(_gather_vector)
 
 
 @inlined_kernel
@@ -166,6 +203,11 @@ def _one_allele(
 @inlined_kernel
 def _word(text: Bytes, at: int) -> np.uint64:
     return _word_of(text, at)
+
+
+@inlined_kernel
+def _gather(text: Bytes, starts: Ints, sample: int, cells: Bytes) -> int:
+    return _gather_of(text, starts, sample, cells)
 
 
 @inner_kernel
@@ -199,6 +241,19 @@ def _word_plain(text: Bytes, at: int) -> np.uint64:
     return word
 
 
+@inner_kernel
+def _gather_plain(text: Bytes, starts: Ints, sample: int, cells: Bytes) -> int:
+    other = 0
+    for i in range(CELLS):
+        at = starts[sample + i]
+        n_bytes = starts[sample + i + 1] - at
+        for j in range(4):
+            cells[4 * i + j] = text[at - 1 + j]
+        if not (n_bytes == 4 or (n_bytes > 4 and text[at + 3] == _COLON)):
+            other |= 1 << i
+    return other
+
+
 store_calls_of_one_alt = _one_alt_plain if IS_PLAIN else _one_alt
 """(text, at, dosage, row, sample) -> mask of the cells that are neither a tab with 0 or 1, / or |,
 0 or 1, nor a tab with ./. or .|. Cell i is text[at + 4 * i : at + 4 * i + 4]; dosage[row, sample +
@@ -215,3 +270,10 @@ load_word = _word_plain if IS_PLAIN else _word
 """(text, at) -> uint64 of text[at : at + 8], the first byte lowest.
 
 0 <= at, at + 8 <= len(text)."""
+
+gather_cells = _gather_plain if IS_PLAIN else _gather
+"""(text, starts, sample, cells) -> mask of the 16 samples from `sample` whose first three letters
+are followed neither by the sample's end nor by a colon. Sample s is text[starts[s] : starts[s + 1]
+- 1]; its first three letters and the byte before them become cell s - sample of `cells`.
+
+cells has 64 bytes; 0 <= sample, sample + 17 <= len(starts), every start is 1 .. len(text) - 7."""

@@ -20,6 +20,7 @@ from core.genotypes.simd import (
 from core.genotypes.simd_cells import (
     CELL_BYTES,
     CELLS,
+    gather_cells,
     load_word,
     store_calls,
     store_calls_of_one_alt,
@@ -92,6 +93,10 @@ def read_call(
             if right > 0:
                 counts[right - 1] += np.uint8(1)
             return OK, 2, False
+    if end - start == 1 and _ZERO <= text[start] <= _ZERO + min(n_alts, 9):
+        if text[start] > _ZERO:
+            counts[np.int64(text[start]) - _ZERO - 1] = np.uint8(1)
+        return OK, 1, False
     ploidy, n_seen, first_seen, is_mixed = 0, 0, -1, False
     at = start
     if at < end and (text[at] == _SLASH or text[at] == _BAR):
@@ -159,39 +164,42 @@ def decode_gt(
     A sample without a GT is missing and diploid. Returns (status, line, sample) of the first
     problem; (OK, n, 0).
     """
-    row = first_row
+    n_samples, row = dosage.shape[1], first_row
     counts = np.zeros(most(n_alts), np.uint8)
-    starts = np.empty(dosage.shape[1] + 1 + LANES, np.int64)
+    starts = np.empty(n_samples + 1 + LANES, np.int64)
+    cells = np.empty(CELL_BYTES, np.uint8)
     for i in range(lines.shape[0]):
         start, end = lines[i, NINTH_TAB] + 1, lines[i, LINE_END]
         gt = format_index(text, lines[i, EIGHTH_TAB] + 1, lines[i, NINTH_TAB], 71, 84)
         n_rows = max(1, n_alts[i])
         for r in range(row, row + n_rows):
             is_diploid[r] = True
+        sample = 0
         if gt == 0 and lines[i, NINTH_TAB] - lines[i, EIGHTH_TAB] == 3:
-            status, sample = _decode_lone_calls(
-                text, start, end, n_alts[i], half_call, counts, row, dosage, ploidy, is_diploid
-            )
-        elif gt == 0:
-            status, sample = _decode_first_calls(
+            sample = _decode_cells(text, start, end, n_alts[i], row, dosage)
+        if sample < n_samples:
+            n_found = find_samples(text, start, end, n_samples, starts)
+            status, sample = _decode_found_calls(
                 text,
-                start,
-                end,
+                starts,
+                sample,
+                min(n_found, n_samples),
+                gt,
                 n_alts[i],
                 half_call,
                 counts,
-                starts,
+                cells,
                 row,
                 dosage,
                 ploidy,
                 is_diploid,
             )
-        else:
-            status, sample = _decode_later_calls(
-                text, start, end, gt, n_alts[i], half_call, counts, row, dosage, ploidy, is_diploid
-            )
-        if status != OK:
-            return status, i, sample
+            if status != OK:
+                return status, i, sample
+            if n_found < n_samples:
+                return TOO_FEW_SAMPLES, i, n_found
+            if n_found > n_samples:
+                return TOO_MANY_SAMPLES, i, n_samples
         row += n_rows
     return OK, lines.shape[0], 0
 
@@ -199,73 +207,32 @@ def decode_gt(
 @inner_kernel
 def most(n_alts: Ints) -> int:
     """The largest number of ALT alleles, at least 1."""
-    largest = 1
+    largest: int = 1
     for i in range(n_alts.shape[0]):
         largest = max(largest, n_alts[i])
     return largest
 
 
 @inner_kernel
-def _decode_lone_calls(
-    text: Text,
-    start: int,
-    end: int,
-    n_alts: int,
-    half_call: int,
-    counts: Bytes,
-    row: int,
-    dosage: Bytes,
-    ploidy: Bytes,
-    is_diploid: npt.NDArray[np.bool_],
-) -> tuple[int, int]:
-    """(status, sample) of a line whose FORMAT is GT: cells of four bytes wherever there are 16."""
-    n_samples = dosage.shape[1]
-    at, sample = start, 0
-    while sample < n_samples:
-        first = sample
-        at, sample = _decode_cells(text, at, end, sample, n_alts, row, dosage)
-        if not is_diploid[row]:
-            ploidy[row : row + max(1, n_alts), first:sample] = 2
-        stop = min(sample + CELLS, n_samples)
-        while sample < stop:
-            if at > end:
-                return TOO_FEW_SAMPLES, sample
-            status, at = _decode_call(
-                text, at, end, 0, n_alts, half_call, counts, row, sample, dosage, ploidy, is_diploid
-            )
-            if status != OK:
-                return status, sample
-            sample += 1
-    return (OK, 0) if at == end + 1 else (TOO_MANY_SAMPLES, n_samples)
-
-
-@inner_kernel
-def _decode_cells(
-    text: Text, at: int, end: int, sample: int, n_alts: int, row: int, dosage: Bytes
-) -> tuple[int, int]:
-    """(at, sample) of the first call that was not decoded, from `sample`, which begins at `at`.
+def _decode_cells(text: Text, start: int, end: int, n_alts: int, row: int, dosage: Bytes) -> int:
+    """How many of a line's first calls are decoded; all of them only where the line has no more.
 
     Decodes tabs with 0|1, 1/1 or ./. behind them, 16 at a time, up to a group with something else.
     What is left behind the samples' last whole group is decoded with calls of that group again.
     """
-    n_samples, first = dosage.shape[1], sample
+    n_samples, sample, at = dosage.shape[1], 0, start
     while sample + CELLS <= n_samples and at + CELL_BYTES - 1 <= end:
         if _decode_group(text, at - 1, n_alts, row, sample, dosage) != 0:
-            break
+            return sample - (sample > 0)  # the call in the last cell may go on
         sample += CELLS
         at += CELL_BYTES
-    if sample == first:
-        return at, sample
     n_left = n_samples - sample
-    if (
-        0 < n_left < CELLS
-        and end - at == 4 * n_left - 1
-        and _decode_group(text, end - CELL_BYTES, n_alts, row, n_samples - CELLS, dosage) == 0
-    ):
-        return end + 1, n_samples
-    if at <= end and text[at - 1] != _TAB:
-        return at - 4, sample - 1  # the call in the last cell goes on
-    return at, sample
+    if sample == 0 or end - at != 4 * n_left - 1:
+        return sample - (sample > 0)
+    if n_left == 0:
+        return n_samples
+    other = _decode_group(text, end - CELL_BYTES, n_alts, row, n_samples - CELLS, dosage)
+    return n_samples if other == 0 else sample - 1
 
 
 @inner_kernel
@@ -307,46 +274,91 @@ def find_samples(text: Text, start: int, end: int, n_samples: int, starts: Ints)
     return n
 
 
+@inlined_kernel
+def find_field(text: Text, start: int, end: int, index: int) -> tuple[int, int]:
+    """The span of a colon-separated field of start..end; (-1, -1) where it is dropped."""
+    colons = equal_mask(text, start, _COLON)
+    if end - start < LANES:
+        colons &= (1 << (end - start)) - 1
+    first = start
+    while bit_count(colons) < index:
+        index -= bit_count(colons)
+        start += LANES
+        if start >= end:
+            return -1, -1
+        colons = equal_mask(text, start, _COLON)
+        if end - start < LANES:
+            colons &= (1 << (end - start)) - 1
+    for _ in range(index):
+        first = start + trailing_zeros(colons) + 1
+        colons &= colons - 1
+    while colons == 0 and start + LANES < end:
+        start += LANES
+        colons = equal_mask(text, start, _COLON)
+        if end - start < LANES:
+            colons &= (1 << (end - start)) - 1
+    return first, min(end, start + trailing_zeros(colons))
+
+
 @inner_kernel
-def _decode_first_calls(
+def _decode_found_calls(
     text: Text,
-    start: int,
-    end: int,
+    starts: Ints,
+    first: int,
+    stop: int,
+    gt: int,
     n_alts: int,
     half_call: int,
     counts: Bytes,
-    starts: Ints,
+    cells: Bytes,
     row: int,
     dosage: Bytes,
     ploidy: Bytes,
     is_diploid: npt.NDArray[np.bool_],
 ) -> tuple[int, int]:
-    """(status, sample) of a line with GT as its first field; `starts` as for `find_samples`."""
-    n_samples = dosage.shape[1]
-    n_found = find_samples(text, start, end, n_samples, starts)
-    for sample in range(min(n_found, n_samples)):
-        at = starts[sample]
-        if not _decode_diploid(text, at, end, n_alts, row, sample, dosage):
-            status, _ = _decode_call(
-                text, at, end, 0, n_alts, half_call, counts, row, sample, dosage, ploidy, is_diploid
+    """(status, sample) of the samples first .. stop of a line, whose GT is field `gt`, -1 for none.
+
+    starts  as of `find_samples`
+    cells   (CELL_BYTES,) overwritten
+    """
+    n_rows = max(1, n_alts)
+    sample = first
+    while sample < stop:
+        group, other = sample, (1 << CELLS) - 1
+        if gt == 0 and stop >= CELLS:
+            group = min(sample, stop - CELLS)  # the last group has decoded calls in it, too
+            other = gather_cells(text, starts, group, cells)
+            other |= _decode_group(cells, 0, n_alts, row, group, dosage)
+        sample = min(group + CELLS, stop)
+        if not is_diploid[row]:
+            ploidy[row : row + n_rows, group:sample] = 2
+        while other != 0:
+            s = group + trailing_zeros(other)
+            other &= other - 1
+            if s >= stop:
+                break
+            at, end = starts[s], starts[s + 1] - 1
+            if gt == 0 and _decode_diploid(text, at, end, n_alts, row, s, dosage):
+                continue
+            status, copies = _decode_call(
+                text, at, end, gt, n_alts, half_call, counts, row, s, dosage
             )
             if status != OK:
-                return status, sample
-        elif not is_diploid[row]:
-            store_ploidy(ploidy, is_diploid, row, max(1, n_alts), sample, 2)
-    if n_found == n_samples:
-        return OK, 0
-    return (TOO_FEW_SAMPLES, n_found) if n_found < n_samples else (TOO_MANY_SAMPLES, n_samples)
+                return status, s
+            if copies != 2:
+                store_ploidy(ploidy, is_diploid, row, n_rows, s, sample, copies)
+    return OK, 0
 
 
 @inlined_kernel
 def _decode_diploid(
     text: Text, at: int, end: int, n_alts: int, row: int, sample: int, dosage: Bytes
 ) -> bool:
-    """Whether a sample begins with a whole call such as 0|1 or ./.; its dosages are stored then."""
+    """Whether the first field of a sample in at..end is a call such as 0|1 or ./.; its dosages are
+    stored then."""
     call = np.int64(load_word(text, at) & np.uint64(0xFFFFFFFF))
     phase, behind = (call >> 8) & 255, call >> 24
-    is_whole = ((behind == _COLON) | (behind == _TAB) | (at + 3 == end)) & (at + 3 <= end)
+    is_whole = (at + 3 == end) | ((at + 3 < end) & (behind == _COLON))
     is_whole &= (phase == _SLASH) | (phase == _BAR)
     is_missing = call & 0xFF00FF == 0x2E002E
     if n_alts == 1:
@@ -363,34 +375,6 @@ def _decode_diploid(
 
 
 @inner_kernel
-def _decode_later_calls(
-    text: Text,
-    start: int,
-    end: int,
-    gt: int,
-    n_alts: int,
-    half_call: int,
-    counts: Bytes,
-    row: int,
-    dosage: Bytes,
-    ploidy: Bytes,
-    is_diploid: npt.NDArray[np.bool_],
-) -> tuple[int, int]:
-    """(status, sample) of a line whose GT is field `gt`, not the first one; -1 for none."""
-    n_samples = dosage.shape[1]
-    at = start
-    for sample in range(n_samples):
-        if at > end:
-            return TOO_FEW_SAMPLES, sample
-        status, at = _decode_call(
-            text, at, end, gt, n_alts, half_call, counts, row, sample, dosage, ploidy, is_diploid
-        )
-        if status != OK:
-            return status, sample
-    return (OK, 0) if at == end + 1 else (TOO_MANY_SAMPLES, n_samples)
-
-
-@inner_kernel
 def _decode_call(
     text: Text,
     at: int,
@@ -402,59 +386,33 @@ def _decode_call(
     row: int,
     sample: int,
     dosage: Bytes,
-    ploidy: Bytes,
-    is_diploid: npt.NDArray[np.bool_],
 ) -> tuple[int, int]:
-    """(status, where the next sample begins) of any sample, which begins at `at`."""
-    n_rows = max(1, n_alts)
+    """(status, ploidy) of any sample in at..end; writes its dosages."""
     copies, is_missing = 2, True
-    first, last, at = subfield(text, at, end, gt)
-    if first >= 0:
-        status, copies, is_missing = read_call(text, first, last, n_alts, half_call, counts)
-        if status != OK:
-            return status, at
-    for r in range(n_rows):
+    if gt >= 0:
+        first, last = find_field(text, at, end, gt)
+        if first >= 0:
+            status, copies, is_missing = read_call(text, first, last, n_alts, half_call, counts)
+            if status != OK:
+                return status, copies
+    for r in range(max(1, n_alts)):
         called = counts[r] if n_alts > 0 else np.uint8(0)
         dosage[row + r, sample] = np.uint8(MISSING) if is_missing else called
-    if copies != 2 or not is_diploid[row]:
-        store_ploidy(ploidy, is_diploid, row, n_rows, sample, copies)
-    while at < end and text[at] != _TAB:
-        at += 1
-    return OK, at + 1
+    return OK, copies
 
 
-@inner_kernel
+@inlined_kernel
 def store_ploidy(
     ploidy: Bytes,
     is_diploid: npt.NDArray[np.bool_],
     row: int,
     n_rows: int,
     sample: int,
+    stop: int,
     copies: int,
 ) -> None:
-    """The first call that is not diploid fills the samples before it."""
-    for r in range(row, row + n_rows):
-        if is_diploid[r]:
-            for s in range(sample):
-                ploidy[r, s] = 2
-            is_diploid[r] = False
-        ploidy[r, sample] = copies
-
-
-@inner_kernel
-def subfield(text: Text, start: int, end: int, field: int) -> tuple[int, int, int]:
-    """(start, end, at) of a sample's colon-separated field; start -1 where it is dropped.
-
-    The sample begins at `start` and ends at a tab or at `end`; `at` is within the sample.
-    """
-    at = start
-    for _ in range(field):
-        while at < end and text[at] != _COLON and text[at] != _TAB:
-            at += 1
-        if at >= end or text[at] == _TAB:
-            return -1, -1, at
-        at += 1
-    first = at
-    while at < end and text[at] != _COLON and text[at] != _TAB:
-        at += 1
-    return (first, at, at) if field >= 0 else (-1, -1, at)
+    """Of a call that is not diploid; the row's first one makes the others up to `stop` diploid."""
+    if is_diploid[row]:
+        is_diploid[row : row + n_rows] = False
+        ploidy[row : row + n_rows, :stop] = 2
+    ploidy[row : row + n_rows, sample] = copies

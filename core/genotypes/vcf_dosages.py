@@ -9,13 +9,10 @@ import numpy.typing as npt
 from core.genotypes.decimals import read_decimal
 from core.genotypes.simd import (
     LANES,
-    bit_count,
     differ_mask,
-    equal_mask,
     inlined_kernel,
     inner_kernel,
     kernel,
-    trailing_zeros,
 )
 from core.genotypes.simd_cells import load_word
 from core.genotypes.vcf_calls import (
@@ -23,6 +20,7 @@ from core.genotypes.vcf_calls import (
     OK,
     TOO_FEW_SAMPLES,
     TOO_MANY_SAMPLES,
+    find_field,
     find_samples,
     format_index,
     most,
@@ -207,7 +205,7 @@ def _decode_samples(
             if copies == 2:
                 same = sample
         if copies != 2 or not is_diploid[row]:
-            store_ploidy(ploidy, is_diploid, row, n_rows, sample, copies)
+            store_ploidy(ploidy, is_diploid, row, n_rows, sample, sample + 1, copies)
     return OK, 0
 
 
@@ -242,32 +240,6 @@ def _decode_one_ds(
     value, is_number = read_decimal(text, first, last)
     dosage[row, sample] = np.float32(value)
     return first >= 0 and is_number and 0 <= value <= 2 + DOSAGE_TOLERANCE
-
-
-@inlined_kernel
-def find_field(text: Text, start: int, end: int, index: int) -> tuple[int, int]:
-    """The span of a colon-separated field of start..end; (-1, -1) where it is dropped."""
-    colons = equal_mask(text, start, _COLON)
-    if end - start < LANES:
-        colons &= (1 << (end - start)) - 1
-    first = start
-    while bit_count(colons) < index:
-        index -= bit_count(colons)
-        start += LANES
-        if start >= end:
-            return -1, -1
-        colons = equal_mask(text, start, _COLON)
-        if end - start < LANES:
-            colons &= (1 << (end - start)) - 1
-    for _ in range(index):
-        first = start + trailing_zeros(colons) + 1
-        colons &= colons - 1
-    while colons == 0 and start + LANES < end:
-        start += LANES
-        colons = equal_mask(text, start, _COLON)
-        if end - start < LANES:
-            colons &= (1 << (end - start)) - 1
-    return first, min(end, start + trailing_zeros(colons))
 
 
 @inner_kernel

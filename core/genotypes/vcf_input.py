@@ -15,7 +15,7 @@ from core.genotypes import inflate
 from core.genotypes.bgzf import damaged, find_block, truncated
 from core.genotypes.inflate import as_input, fastest_inflater
 from core.genotypes.text import CHUNK_BYTES, TAIL_BYTES, Compression, Piece, read_text
-from core.genotypes.vcf_scan import FAR, Input
+from core.genotypes.vcf_progress import FAR, Input
 from core.storage.byte_ranges import ByteRanges
 
 _SOUGHT_TAIL_BYTES = 16 << 10

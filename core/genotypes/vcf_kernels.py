@@ -92,7 +92,7 @@ def read_position(text: Text, start: int, end: int) -> int:
         return -1
     value = 0
     for i in range(start, end):
-        digit = np.int64(text[i]) - _ZERO
+        digit = int(text[i]) - _ZERO
         if digit < 0 or digit > 9:
             return -1
         value = value * 10 + digit

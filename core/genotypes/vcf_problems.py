@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from core.errors import GenotypeFileError, Where
-from core.genotypes import vcf_scan
+from core.genotypes import vcf_progress
 from core.genotypes.vcf_calls import (
     HALF_CALL,
     MALFORMED_GT,
@@ -92,13 +92,13 @@ def bad_contig(line: Line) -> Problem:
 
 def bad_line(status: int, line: Line, problem: int) -> Problem:
     """For the codes of a scan that speak of a line's columns; `problem` as in PROGRESS."""
-    if status == vcf_scan.TOO_FEW_COLUMNS:
+    if status == vcf_progress.TOO_FEW_COLUMNS:
         return Problem(
             "columns",
             "the line has fewer than ten columns, separated by tabs.",
             "The file is damaged or was cut; write it again.",
         )
-    if status == vcf_scan.BAD_POSITION:
+    if status == vcf_progress.BAD_POSITION:
         return Problem(
             "POS",
             f"POS {line.column(FIRST_TAB)!r} is no integer of 0 to 2147483647.",

@@ -17,27 +17,21 @@ so shard i drops lines until the key changes and reads on past its end until the
 L(i+1). Every byte range gives the same groups, however the file is cut.
 """
 
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from core.genotypes import inflate
-from core.genotypes.inflate import inflate_block
-from core.genotypes.simd import PADDING, inner_kernel, kernel
-from core.genotypes.vcf_block_list import add_block, add_line
-from core.genotypes.vcf_calls import OK, decode_gt
+from core.genotypes.simd import inner_kernel, kernel
+from core.genotypes.vcf_block_list import add_line
+from core.genotypes.vcf_calls import decode_gt
 from core.genotypes.vcf_dosages import decode_dosages
 from core.genotypes.vcf_kernels import (
     FIRST_TAB,
-    LINE_END,
     LINE_START,
-    NINTH_TAB,
     N_LINE_COLUMNS,
     SECOND_TAB,
     THIRD_TAB,
-    Bytes,
-    Floats,
     Ints,
     Text,
     find_newline,
@@ -45,140 +39,34 @@ from core.genotypes.vcf_kernels import (
     is_name,
     read_position,
 )
+from core.genotypes.vcf_progress import (
+    BAD_CALL,
+    BAD_POSITION,
+    BAD_SITE,
+    DONE,
+    FIELD_GT,
+    GROUP_TOO_LARGE,
+    MAX_STRING_BYTES,
+    NEED_BLOCK,
+    NEED_CONTIG,
+    NEED_LINES,
+    NEED_SITE_BYTES,
+    OK,
+    TOO_FEW_COLUMNS,
+    BlockRows,
+    Input,
+    LineTable,
+    Selection,
+)
 from core.genotypes.vcf_sites import SiteRows, append_site, measure_sites
 from core.genotypes.vcf_wanted import has_wanted_id, seek_position
-
-# Why the loop came back. What is below 0 is an error.
-DONE = 0
-NEED_INPUT = 1
-NEED_CONTIG = 2
-NEED_BLOCK = 3
-NEED_WINDOW = 4
-NEED_LINES = 5
-NEED_SITE_BYTES = 6
-NEED_BLOCK_LIST = 7
-BAD_POSITION = -1
-TOO_FEW_COLUMNS = -2
-BAD_SITE = -3
-BAD_CALL = -4
-BAD_INPUT = -5
-GROUP_TOO_LARGE = -6
+from core.genotypes.vcf_window import fill_window
 
 _NEED_TEXT = 100
 _GO_ON = 101
 
-FIELD_GT = -1
-"""Beside the fields of vcf_dosages."""
-
-FAR = 2**62
-"""An offset that no text reaches."""
-
-MAX_STRING_BYTES = 2**31 - 1
-"""Of a string column of a block; Arrow's offsets are int32."""
-
-_NEWLINE = 10
 _RETURN = 13
 _N_TABS = 9
-
-PROGRESS = np.dtype(
-    [
-        (name, np.int64)
-        for name in (
-            # The window: text[:filled] is text, of it text[at:] is still to be looked at and
-            # text[at:scanned] holds no line end. `offset` is that of text[0] in the shard's text.
-            "filled",
-            "at",
-            "scanned",
-            "offset",
-            # The input: bytes from `input_at` on are still to be taken. `input_offset` is the byte
-            # of the object at which it starts; it reaches the object's end where `is_last`.
-            "input_at",
-            "input_offset",
-            "is_text",
-            "is_last",
-            "is_at_end",
-            # The shard: bytes of the object before `stop`, bytes of text before `end`, FAR until
-            # that is seen. `skip` bytes and `skips_line`, a line's rest, come before its first line.
-            "stop",
-            "end",
-            "skip",
-            "skips_line",
-            "is_dropping",
-            "has_passed_end",
-            # The contig: index of its name; every group of it is wanted where `takes_all`.
-            "contig",
-            "name_bytes",
-            "takes_all",
-            "wanted_at",
-            "n_contig_records",
-            # The open group, whose lines are rows n_ready to n_lines of `lines`; rows before
-            # n_ready are lines of closed groups that are still to be decoded.
-            "has_group",
-            "group_contig",
-            "group_position",
-            "group_is_wanted",
-            "n_ready",
-            "n_lines",
-            # The open block: rows that have sites, rows that have dosages.
-            "n_rows",
-            "n_decoded",
-            "n_records",
-            "string_bits",
-            # The list of the shard's blocks (vcf_block_list), where `is_listing`: rows that have
-            # their first line, the first that waits for it, rows; lines before L of the next shard;
-            # index of the run of lines on one contig; whether some position is below the last.
-            "is_listing",
-            "n_listed",
-            "first_waiting",
-            "n_blocks",
-            "n_shard_lines",
-            "contig_run",
-            "is_unsorted",
-            # How calls become dosages: codes of vcf_calls, FIELD_GT or one of vcf_dosages.
-            "half_call",
-            "field",
-            "row_bytes",
-            "max_group_bytes",
-            # What is needed (rows, bytes) or what is wrong (row of `lines`, sample, code).
-            "needed",
-            "problem_line",
-            "problem",
-            "problem_sample",
-        )
-    ]
-)
-"""Where the loop stands; one record."""
-
-
-class Input(NamedTuple):
-    """data: (n,) uint8, read-only, BGZF blocks or text; engine: of `inflate`, unused for text."""
-
-    data: Bytes
-    engine: Ints
-
-
-class LineTable(NamedTuple):
-    """lines (m, 11), n_alts (m,) int64: of the groups that may be wanted."""
-
-    lines: Ints
-    n_alts: Ints
-
-
-class Selection(NamedTuple):
-    """name: the contig as written; positions: sorted, read-only; ids: of vcf_wanted.id_table."""
-
-    name: Bytes
-    positions: Ints
-    ids: Ints
-
-
-class BlockRows(NamedTuple):
-    """The open block: calls or imputed (rows, samples), the other one (0, samples)."""
-
-    calls: Bytes
-    imputed: Floats
-    ploidy: Bytes
-    is_diploid: npt.NDArray[np.bool_]
 
 
 @kernel
@@ -190,18 +78,18 @@ def scan(
     block: BlockRows,
     sites: SiteRows,
     blocks: Ints,
-    progress: Any,
+    progress: npt.NDArray[np.void],
 ) -> int:
     """Go on until the shard is read or something is needed; which of the codes above.
 
     text      (n,) uint8; its last simd.PADDING + 1 bytes stay free
-    blocks    (m, 5) int64, see vcf_block_list
+    blocks    (n, 5) int64, see vcf_block_list
     progress  (1,) PROGRESS
     """
-    p = progress[0]
+    p: Any = progress[0]
     while True:
         status = _take_lines(text, table, selection, block, sites, blocks, p)
-        if status == _NEED_TEXT or status == NEED_BLOCK or status == DONE or status == NEED_LINES:
+        if status in (_NEED_TEXT, NEED_BLOCK, NEED_LINES, DONE):
             had_ready = p.n_ready > 0
             problem = _decode_ready(text, table, block, p)
             if problem != OK:
@@ -210,7 +98,7 @@ def scan(
                 continue
         if status != _NEED_TEXT:
             return status
-        status = _fill(source, text, table.lines, blocks, p)
+        status = fill_window(source, text, table.lines, blocks, p)
         if status != OK:
             return status
 
@@ -426,84 +314,4 @@ def _decode_ready(text: Text, table: LineTable, block: BlockRows, p: Any) -> int
         _move_row(table.lines, i, i - p.n_ready)
     p.n_lines -= p.n_ready
     p.n_ready = 0
-    return OK
-
-
-@inner_kernel
-def _fill(source: Input, text: Text, lines: Ints, blocks: Ints, p: Any) -> int:
-    """Move what is still needed to the window's beginning and append text, as much as fits.
-
-    Behind the shard's end, where only the rest of a group is needed, one block at a time.
-    """
-    _roll(text, lines, p)
-    before, stop = p.filled, text.shape[0] - PADDING - 1
-    status = OK
-    while status == OK and (p.filled == before or p.end == FAR):
-        if p.is_text:
-            status = _copy_text(source.data, text, stop, p)
-        else:
-            status = _inflate_next(source, text, stop, blocks, p)
-    if p.is_at_end and p.filled > p.at and text[p.filled - 1] != _NEWLINE:
-        text[p.filled] = _NEWLINE
-        p.filled += 1
-    return OK if p.filled > before or p.is_at_end else status  # an error comes again
-
-
-@inner_kernel
-def _roll(text: Text, lines: Ints, p: Any) -> None:
-    """Drop the text before the open group's first line, or before the next line."""
-    first = lines[0, LINE_START] if p.n_lines > 0 else p.at
-    if first == 0:
-        return
-    for i in range(p.filled - first):
-        text[i] = text[first + i]
-    for i in range(p.n_lines):
-        for column in range(N_LINE_COLUMNS):
-            lines[i, column] -= first
-    p.filled -= first
-    p.at -= first
-    p.scanned -= first
-    p.offset += first
-
-
-@inner_kernel
-def _copy_text(data: Bytes, text: Text, stop: int, p: Any) -> int:
-    n_bytes = min(data.shape[0] - p.input_at, stop - p.filled)
-    if p.input_at == data.shape[0]:
-        p.is_at_end = p.is_last
-        return NEED_INPUT
-    if n_bytes <= 0:
-        p.needed = 1
-        return NEED_WINDOW
-    for i in range(n_bytes):
-        text[p.filled + i] = data[p.input_at + i]
-    p.filled += n_bytes
-    p.input_at += n_bytes
-    return OK
-
-
-@inner_kernel
-def _inflate_next(source: Input, text: Text, stop: int, blocks: Ints, p: Any) -> int:
-    data = source.data
-    if p.input_at == data.shape[0]:
-        p.is_at_end = p.is_last
-        return NEED_INPUT
-    if p.n_blocks == blocks.shape[0]:
-        return NEED_BLOCK_LIST
-    status, size, n_bytes = inflate_block(source.engine, data, p.input_at, text, p.filled, stop)
-    if status == inflate.INCOMPLETE and not p.is_last:
-        return NEED_INPUT
-    if status == inflate.NO_ROOM:
-        p.needed = n_bytes
-        return NEED_WINDOW
-    if status != inflate.OK:
-        p.problem = status
-        return BAD_INPUT
-    offset = p.input_offset + p.input_at
-    if p.end == FAR and offset >= p.stop:
-        p.end = p.offset + p.filled
-    if p.end == FAR and p.is_listing:
-        add_block(blocks, offset, p.offset + p.filled, p)
-    p.filled += n_bytes
-    p.input_at += size
     return OK

@@ -7,7 +7,7 @@ import numpy as np
 
 from core.errors import GenotypeFileError
 from core.genome_build import canonical_contig
-from core.genotypes import vcf_blocks, vcf_scan
+from core.genotypes import vcf_blocks, vcf_progress
 from core.genotypes.block import DosageBlock
 from core.genotypes.block_directory import BlockDirectory
 from core.genotypes.calls import GenotypeField, HalfCall
@@ -33,7 +33,8 @@ from core.genotypes.vcf_problems import (
     not_utf8,
     text_too_long,
 )
-from core.genotypes.vcf_scan import FIELD_GT, LineTable, Selection
+from core.genotypes.vcf_progress import FIELD_GT, LineTable, Selection
+from core.genotypes.vcf_scan import scan
 from core.genotypes.vcf_sites import new_site_rows
 from core.genotypes.vcf_wanted import NO_POSITIONS, Wanted, id_table
 
@@ -103,7 +104,7 @@ class ShardScan:
         self._sites = new_site_rows(0, 0)
         self._blocks = new_block_list(_FIRST_BLOCKS)
         self._contig_runs: list[str] = []
-        self._state = np.zeros(1, vcf_scan.PROGRESS)
+        self._state = np.zeros(1, vcf_progress.PROGRESS)
         self._progress: Any = self._state.view(np.recarray)[0]
         self._set_out()
 
@@ -139,7 +140,7 @@ class ShardScan:
         self._begun.append(_BegunRange(text_range, first_piece, int(p.offset)))
         p.filled = p.at = p.scanned = 0
         p.input_at = p.is_at_end = 0
-        p.stop, p.end = text_range.stop, vcf_scan.FAR
+        p.stop, p.end = text_range.stop, vcf_progress.FAR
         p.skip = text_range.skip or 0
         p.skips_line = text_range.skip is None
         p.is_dropping = text_range.skip is None and not text_range.owns_first
@@ -154,28 +155,28 @@ class ShardScan:
         while True:
             status = self._scan(source)
             match status:
-                case vcf_scan.NEED_INPUT:
+                case vcf_progress.NEED_INPUT:
                     source = self._input.next_input(self._progress)
-                case vcf_scan.NEED_CONTIG:
+                case vcf_progress.NEED_CONTIG:
                     self._enter_contig()
-                case vcf_scan.NEED_WINDOW:
+                case vcf_progress.NEED_WINDOW:
                     self._enlarge_window()
-                case vcf_scan.NEED_LINES:
+                case vcf_progress.NEED_LINES:
                     self._enlarge_table()
-                case vcf_scan.NEED_SITE_BYTES:
+                case vcf_progress.NEED_SITE_BYTES:
                     self._enlarge_strings()
-                case vcf_scan.NEED_BLOCK:
+                case vcf_progress.NEED_BLOCK:
                     yield from self._close_block()
                     self._open_block()
-                case vcf_scan.NEED_BLOCK_LIST:
+                case vcf_progress.NEED_BLOCK_LIST:
                     self._enlarge_block_list()
-                case vcf_scan.DONE:
+                case vcf_progress.DONE:
                     return
                 case _:
                     raise self._error(status)
 
-    def _scan(self, source: vcf_scan.Input) -> int:
-        return vcf_scan.scan(
+    def _scan(self, source: vcf_progress.Input) -> int:
+        return scan(
             source,
             self._text,
             self._table,
@@ -266,11 +267,11 @@ class ShardScan:
 
     def _error(self, status: int) -> GenotypeFileError:
         p, line = self._progress, self._problem_line()
-        if status == vcf_scan.BAD_INPUT:
+        if status == vcf_progress.BAD_INPUT:
             return input_error(self._range, int(p.input_offset + p.input_at), int(p.problem))
-        if status == vcf_scan.GROUP_TOO_LARGE:
+        if status == vcf_progress.GROUP_TOO_LARGE:
             return self._line_error(group_too_large(int(p.problem), int(p.max_group_bytes)))
-        if status == vcf_scan.BAD_CALL:
+        if status == vcf_progress.BAD_CALL:
             samples = self._decoding.samples
             return self._line_error(bad_call(p.problem, line, int(p.problem_sample), samples))
         return self._line_error(bad_line(status, line, int(p.problem)))

@@ -60,17 +60,19 @@ class SiteRows(NamedTuple):
 
 
 def new_site_rows(n_rows: int, n_bytes: int) -> SiteRows:
-    def ints(n: int) -> Ints32:
-        return np.zeros(n, np.int32)
-
-    def text() -> Bytes:
-        return np.empty(n_bytes, np.uint8)
-
+    """Zeros, so that the first offset is 0."""
     return SiteRows(
-        *(ints(n_rows) for _ in range(3)),
-        *(np.zeros(n_rows, np.int64) for _ in range(2)),
-        *(ints(n_rows + 1) for _ in range(3)),
-        *(text() for _ in range(3)),
+        record=np.zeros(n_rows, np.int32),
+        contig=np.zeros(n_rows, np.int32),
+        n_alts=np.zeros(n_rows, np.int32),
+        position=np.zeros(n_rows, np.int64),
+        line=np.zeros(n_rows, np.int64),
+        id_offsets=np.zeros(n_rows + 1, np.int32),
+        ref_offsets=np.zeros(n_rows + 1, np.int32),
+        alt_offsets=np.zeros(n_rows + 1, np.int32),
+        ids=np.zeros(n_bytes, np.uint8),
+        refs=np.zeros(n_bytes, np.uint8),
+        alts=np.zeros(n_bytes, np.uint8),
     )
 
 
@@ -134,8 +136,8 @@ def _append(
 ) -> int:
     """Copy a span behind the strings before `row`; the bits that any of its bytes has.
 
-    `folds` writes a to z as A to Z in a span without "<", "[" or "]": symbolic alleles and breakends
-    name things, others are bases.
+    `folds` writes a to z as A to Z in a span without "<", "[" or "]": symbolic alleles and
+    breakends name things, others are bases.
     """
     if folds:
         for i in range(start, end):
@@ -143,7 +145,7 @@ def _append(
             folds = folds and byte != _LESS and byte != _LEFT_BRACKET and byte != _RIGHT_BRACKET
     at, bits = offsets[row], 0
     for i in range(start, end):
-        byte = np.int64(text[i])
+        byte = int(text[i])
         bits |= byte
         if folds and _LOWER_A <= byte <= _LOWER_Z:
             byte -= _CASE

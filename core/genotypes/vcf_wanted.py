@@ -91,7 +91,7 @@ def has_wanted_id(text: Text, start: int, end: int, table: Ints) -> bool:
     """
     whole, part = _FNV_BASIS, _FNV_BASIS
     for i in range(start, end):
-        byte = np.int64(text[i])
+        byte = int(text[i])
         whole = _hash_with(whole, byte)
         if byte == _SEMICOLON:
             if _is_in(table, part):
@@ -107,7 +107,7 @@ def _fill_table(content: Bytes, offsets: Ints, table: Ints) -> None:
     for i in range(offsets.shape[0] - 1):
         hashed = _FNV_BASIS
         for at in range(offsets[i], offsets[i + 1]):
-            hashed = _hash_with(hashed, np.int64(content[at]))
+            hashed = _hash_with(hashed, int(content[at]))
         table[_slot(table, hashed)] = hashed
 
 

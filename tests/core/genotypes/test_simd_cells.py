@@ -66,3 +66,20 @@ def test_a_word_is_eight_bytes_from_the_lowest(load, content, at):
     at = min(at, len(content) - 8)
     array = np.frombuffer(content, np.uint8).copy()
     assert int(load(array, at)) == int.from_bytes(content[at : at + 8], "little")
+
+
+fields = st.text(LETTERS, max_size=6).map(lambda text: text.replace("\t", ""))
+
+
+@pytest.mark.parametrize("gather", [simd_cells._gather, simd_cells._gather_plain])
+@given(samples=st.lists(fields, min_size=CELLS + 2, max_size=CELLS + 2))
+def test_three_letters_of_samples_are_gathered_where_an_end_or_a_colon_follows(gather, samples):
+    text = np.frombuffer(("\t" + "\t".join(samples) + "\t" + "\0" * 8).encode(), np.uint8).copy()
+    starts = np.cumsum([1, *(len(sample) + 1 for sample in samples)])
+    cells = np.empty(simd_cells.CELL_BYTES, np.uint8)
+    mask = gather(text, starts, 1, cells)
+    for i, sample in enumerate(samples[1 : CELLS + 1]):
+        is_whole = len(sample) == 3 or sample[3:4] == ":"
+        assert mask >> i & 1 == (not is_whole)
+        if is_whole:
+            assert bytes(cells[4 * i : 4 * i + 4]).decode() == "\t" + sample[:3]
