@@ -17,21 +17,22 @@ from ray.data.datasource import Datasource, ReadTask
 from ray.util.annotations import RayDeprecationWarning
 
 from core.genotypes.calls import GenotypeField, HalfCall
-from core.genotypes.vcf import Shard, ShardReader, open_cohort, plan_shards
+from core.genotypes.formats import open_cohort
+from core.genotypes.source import GenotypeShard, plan_shards
 from core.storage.byte_ranges import S3Access
 
 _MAX_RETRIES = 3
 """How often a shard runs again after its worker died. Ray Data tries without end, so that a shard
 which kills its worker would occupy the cluster for ever."""
 
-ShardWork = Callable[[Shard], Iterable[pa.Table]]
+ShardWork = Callable[[GenotypeShard], Iterable[pa.Table]]
 
 
 class ShardDatasource(Datasource):
     """`work` and the shards, whose files name every sample, are broadcast once through the object
     store and unpacked once per worker process; a task carries its shard's number."""
 
-    def __init__(self, shards: Sequence[Shard], work: ShardWork) -> None:
+    def __init__(self, shards: Sequence[GenotypeShard], work: ShardWork) -> None:
         super().__init__()
         self._shards = tuple(shards)
         self._broadcast = ray.put((self._shards, work))
@@ -71,7 +72,7 @@ class _ReadShard:
 
 
 @lru_cache(maxsize=1)
-def _load(broadcast: ray.ObjectRef) -> tuple[tuple[Shard, ...], ShardWork]:
+def _load(broadcast: ray.ObjectRef) -> tuple[tuple[GenotypeShard, ...], ShardWork]:
     return ray.get(broadcast)
 
 
@@ -83,9 +84,9 @@ class _ReadBlocks:
         self._half_call = half_call
         self._s3 = s3
 
-    def __call__(self, shard: Shard) -> Iterator[pa.Table]:
-        reader = ShardReader(
-            shard, field=self._field, half_call=self._half_call, wanted=None, s3=self._s3
+    def __call__(self, shard: GenotypeShard) -> Iterator[pa.Table]:
+        reader = shard.reader(
+            field=self._field, half_call=self._half_call, wanted=None, s3=self._s3
         )
         for block in reader:
             yield pa.Table.from_batches([block.batch])
@@ -101,14 +102,15 @@ def read_vcf(
 ) -> Dataset:
     """A Ray Dataset of the DosageBlocks of one cohort (columns: core.genotypes.block).
 
-    `uris` are bgzip, gzip or plain VCFs, local or s3://; shards hold about `shard_bytes` of each.
+    `uris` are VCFs (bgzip, gzip or plain) or stores, local or s3://; shards hold about
+    `shard_bytes` of each.
     """
     cohort = open_cohort(uris, s3=s3)
     shards = plan_shards(cohort, shard_bytes)
     return dataset_of(shards, _ReadBlocks(field, half_call, s3))
 
 
-def dataset_of(shards: Sequence[Shard], work: ShardWork) -> Dataset:
+def dataset_of(shards: Sequence[GenotypeShard], work: ShardWork) -> Dataset:
     """The lazy dataset of what `work` makes of each shard, in no fixed order."""
     context = DataContext.get_current()
     context.enable_progress_bars = False

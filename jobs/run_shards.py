@@ -14,10 +14,10 @@ from typing import cast
 import pyarrow as pa
 
 from core.errors import CuraGenieError, InfrastructureError
-from core.genotypes.vcf import Cohort, Shard
+from core.genotypes.source import Cohort, GenotypeShard
 from jobs.local_ray import join_or_start_ray
 
-ShardFunction = Callable[[Shard], pa.Table]
+ShardFunction = Callable[[GenotypeShard], pa.Table]
 
 
 class Executor(StrEnum):
@@ -32,7 +32,7 @@ class Executor(StrEnum):
 _SMALL_RUN_BYTES = 1 << 30
 
 
-def choose_executor(asked: Executor, cohort: Cohort) -> Executor:
+def choose_executor(asked: Executor, cohort: Cohort[GenotypeShard]) -> Executor:
     """What `auto` means here: Ray where a cluster is given by RAY_ADDRESS or the files are large or
     remote, threads else."""
     if asked is not Executor.AUTO:
@@ -44,7 +44,7 @@ def choose_executor(asked: Executor, cohort: Cohort) -> Executor:
 
 
 def run_shards(
-    shards: Sequence[Shard], work: ShardFunction, executor: Executor
+    shards: Sequence[GenotypeShard], work: ShardFunction, executor: Executor
 ) -> Iterator[tuple[int, pa.Table]]:
     """(shard index, table) of every shard, as they finish.
 
@@ -56,7 +56,7 @@ def run_shards(
     return _inline(shards, work)
 
 
-def _inline(shards: Sequence[Shard], work: ShardFunction) -> Iterator[tuple[int, pa.Table]]:
+def _inline(shards: Sequence[GenotypeShard], work: ShardFunction) -> Iterator[tuple[int, pa.Table]]:
     with ThreadPoolExecutor(max_workers=len(os.sched_getaffinity(0))) as threads:
         index_of = {threads.submit(work, shard): shard.index for shard in shards}
         try:
@@ -73,12 +73,12 @@ class _Numbered:
 
     work: ShardFunction
 
-    def __call__(self, shard: Shard) -> Iterator[pa.Table]:
+    def __call__(self, shard: GenotypeShard) -> Iterator[pa.Table]:
         table = self.work(shard)
         yield table.append_column("shard", pa.array([shard.index] * len(table), pa.int32()))
 
 
-def _on_ray(shards: Sequence[Shard], work: ShardFunction) -> Iterator[tuple[int, pa.Table]]:
+def _on_ray(shards: Sequence[GenotypeShard], work: ShardFunction) -> Iterator[tuple[int, pa.Table]]:
     if not shards:
         return
     join_or_start_ray()

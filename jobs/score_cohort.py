@@ -25,8 +25,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from core.errors import CuraGenieError, GenomeBuildError, UserError, Where
 from core.genome_build import GenomeBuild
 from core.genotypes import sex as ploidy
-from core.genotypes.calls import GenotypeField
-from core.genotypes.vcf import Shard, ShardReader, Wanted, plan_shards
+from core.genotypes.calls import GenotypeField, HalfCall
+from core.genotypes.source import GenotypeShard, plan_shards
+from core.genotypes.vcf_wanted import Wanted
 from core.samples import sexes_of
 from core.scoring.coverage import Coverage, coverage_of
 from core.scoring.policy import Compat, MatchBy, Missing, Par, Ploidy
@@ -72,9 +73,8 @@ class ScoreShard:
     s3: S3Access | None
     contested: Mapping[int, RowsByBlock] = field(default_factory=dict[int, RowsByBlock])
 
-    def __call__(self, shard: Shard) -> pa.Table:
-        reader = ShardReader(
-            shard,
+    def __call__(self, shard: GenotypeShard) -> pa.Table:
+        reader = shard.reader(
             field=self.genotype_field,
             half_call=self.plan.context.policy.half_call,
             wanted=self.wanted,
@@ -93,9 +93,11 @@ class CountXPloidy:
     build: GenomeBuild | None
     s3: S3Access | None
 
-    def __call__(self, shard: Shard) -> pa.Table:
+    def __call__(self, shard: GenotypeShard) -> pa.Table:
         wanted = Wanted(whole_contigs=frozenset({"X"}))
-        reader = ShardReader(shard, field=GenotypeField.GT, wanted=wanted, s3=self.s3)
+        reader = shard.reader(
+            field=GenotypeField.GT, half_call=HalfCall.MISSING, wanted=wanted, s3=self.s3
+        )
         return ploidy.to_table(ploidy.count_x_ploidy(reader, self.n_samples, self.build))
 
 
@@ -154,7 +156,7 @@ def _plan(
     request: CohortScoring,
     inputs: Inputs,
     rows: ScoreRows,
-    shards: Sequence[Shard],
+    shards: Sequence[GenotypeShard],
     executor: Executor,
 ) -> ScorePlan:
     _require_build_for_x(rows, inputs)
@@ -177,7 +179,7 @@ def _sexes(
     request: CohortScoring,
     inputs: Inputs,
     rows: ScoreRows,
-    shards: Sequence[Shard],
+    shards: Sequence[GenotypeShard],
     executor: Executor,
 ) -> npt.NDArray[np.int8]:
     """(samples,) from the sample sheet, else from a pass over X where some row depends on it."""
@@ -225,7 +227,7 @@ def _content_key(request: CohortScoring, inputs: Inputs) -> str:
 
 
 def _run_missing(
-    shards: Sequence[Shard],
+    shards: Sequence[GenotypeShard],
     work: ScoreShard,
     executor: Executor,
     partials: Partials,
@@ -243,7 +245,7 @@ def _run_missing(
 
 
 def _settle_contested(
-    shards: Sequence[Shard], work: ScoreShard, executor: Executor, partials: Partials
+    shards: Sequence[GenotypeShard], work: ScoreShard, executor: Executor, partials: Partials
 ) -> None:
     """Score again the shards that took a row which another block has the better record of."""
     matches = [matches_of(partials.load(shard.index, ["matches"])) for shard in shards]
@@ -253,7 +255,7 @@ def _settle_contested(
         partials.save(index, table)
 
 
-def _merge(plan: ScorePlan, shards: Sequence[Shard], partials: Partials) -> Merged:
+def _merge(plan: ScorePlan, shards: Sequence[GenotypeShard], partials: Partials) -> Merged:
     scores = (from_partial(partials.load(shard.index)) for shard in shards)
     return merge(plan.context.rows.n_scores, plan.n_samples, scores)
 
@@ -363,7 +365,7 @@ def _parser() -> argparse.ArgumentParser:
         "--scoring-file PGS000001_hmPOS_GRCh38.txt.gz --output results",
     )
     add = parser.add_argument
-    add("--genotypes", nargs="+", required=True, metavar="URI", help="VCF files of one cohort")
+    add("--genotypes", nargs="+", required=True, metavar="URI", help="VCFs or stores of a cohort")
     add("--scoring-file", nargs="+", required=True, type=Path, metavar="FILE", help="scores")
     add("--output", required=True, type=Path, metavar="DIR", help="folder of the results")
     add("--build", choices=_words(GenomeBuild), help="genome build of the VCFs")

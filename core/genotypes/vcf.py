@@ -8,13 +8,15 @@ the rows of all shards, in order, are the same for every shard size.
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from core.errors import CohortError, GenomeBuildError, GenotypeFileError, Where
+from core.errors import GenotypeFileError, Where
 from core.genome_build import GenomeBuild
 from core.genotypes import bgzf
 from core.genotypes.block import DosageBlock
 from core.genotypes.block_directory import BlockDirectory
 from core.genotypes.calls import GenotypeField, HalfCall
 from core.genotypes.seeking import Part, Sought
+from core.genotypes.source import Cohort, cohort_of
+from core.genotypes.source import plan_shards as plan_shards
 from core.genotypes.text import Compression, detect_compression, read_text
 from core.genotypes.vcf_blocks import Decoding
 from core.genotypes.vcf_header import VcfHeader, parse_header, read_header_text
@@ -38,14 +40,18 @@ class VcfFile:
     first_record: int
     header_rest: int
 
+    @property
+    def samples(self) -> tuple[str, ...]:
+        return self.header.samples
 
-@dataclass(frozen=True, slots=True)
-class Cohort:
-    """Files with the same samples in the same order, one for each chromosome for example."""
+    @property
+    def build(self) -> GenomeBuild | None:
+        return self.header.build
 
-    files: tuple[VcfFile, ...]
-    samples: tuple[str, ...]
-    build: GenomeBuild | None
+    def shards(self, shard_bytes: int, first_index: int) -> tuple["Shard", ...]:
+        """Ranges of `shard_bytes` behind the header; at least one."""
+        ranges = enumerate(_ranges(self, shard_bytes), start=first_index)
+        return tuple(Shard(index, self, start, stop) for index, (start, stop) in ranges)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,30 +67,24 @@ class Shard:
     stop: int
     sought: Sought | None = None
 
+    def reader(
+        self,
+        *,
+        field: GenotypeField,
+        half_call: HalfCall,
+        wanted: Wanted | None,
+        s3: S3Access | None,
+    ) -> "ShardReader":
+        return ShardReader(self, field=field, half_call=half_call, wanted=wanted, s3=s3)
 
-def open_cohort(uris: Sequence[str], *, s3: S3Access | None = None) -> Cohort:
+
+def open_cohort(uris: Sequence[str], *, s3: S3Access | None = None) -> Cohort[Shard]:
     """Read the headers.
 
     Raises GenotypeFileError for a file that is no complete VCF with samples, CohortError where the
     samples differ, GenomeBuildError where the files state different genome builds.
     """
-    if not uris:
-        raise CohortError("there is no genotype file.", fix="Give at least one VCF.")
-    files = tuple(_open_file(uri, s3) for uri in uris)
-    first = files[0]
-    for file in files[1:]:
-        _check_same_samples(first, file)
-    return Cohort(files, first.header.samples, _build_of(files))
-
-
-def plan_shards(cohort: Cohort, shard_bytes: int) -> tuple[Shard, ...]:
-    """Cut every file behind its header into ranges of `shard_bytes`; at least one for each file."""
-    if shard_bytes < 1:
-        raise ValueError(f"shard_bytes is {shard_bytes}")
-    ranges = [
-        (file, start, stop) for file in cohort.files for start, stop in _ranges(file, shard_bytes)
-    ]
-    return tuple(Shard(index, *shard) for index, shard in enumerate(ranges))
+    return cohort_of([open_vcf(uri, s3=s3) for uri in uris])
 
 
 class ShardReader:
@@ -151,7 +151,8 @@ class ShardReader:
         )
 
 
-def _open_file(uri: str, s3: S3Access | None) -> VcfFile:
+def open_vcf(uri: str, *, s3: S3Access | None = None) -> VcfFile:
+    """Read the header. Raises GenotypeFileError for a file that is no complete VCF with samples."""
     source = open_byte_ranges(uri, s3=s3)
     compression = detect_compression(source.read(0, bgzf.MAX_BLOCK_BYTES))
     pieces = read_text(source, compression, 0, 0)
@@ -184,37 +185,6 @@ def _first_record(
                     return piece.offset, header_bytes
                 header_bytes -= len(piece.text)
             return source.size_bytes, 0
-
-
-def _check_same_samples(first: VcfFile, other: VcfFile) -> None:
-    ours, theirs = first.header.samples, other.header.samples
-    if ours == theirs:
-        return
-    fix = "Give every file the same samples in the same order (bcftools view -S)."
-    where = Where(other.uri, field="samples")
-    if len(ours) != len(theirs):
-        raise CohortError(
-            f"the file has {len(theirs)} samples, {first.uri} has {len(ours)}.",
-            where=where,
-            fix=fix,
-        )
-    i = next(i for i, (a, b) in enumerate(zip(ours, theirs, strict=True)) if a != b)
-    raise CohortError(
-        f"sample {i + 1} is {theirs[i]}, in {first.uri} it is {ours[i]}.", where=where, fix=fix
-    )
-
-
-def _build_of(files: Sequence[VcfFile]) -> GenomeBuild | None:
-    known = [file for file in files if file.header.build is not None]
-    for file in known[1:]:
-        if file.header.build != known[0].header.build:
-            raise GenomeBuildError(
-                f"the header states {file.header.build}, that of {known[0].uri} "
-                f"states {known[0].header.build}.",
-                where=Where(file.uri, field="header"),
-                fix="Score files of different builds apart, or lift one over first.",
-            )
-    return known[0].header.build if known else None
 
 
 def _ranges(file: VcfFile, shard_bytes: int) -> Iterator[tuple[int, int]]:

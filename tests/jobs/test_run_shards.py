@@ -6,7 +6,8 @@ import pyarrow as pa
 import pytest
 
 from core.errors import GenotypeFileError, InfrastructureError, Where
-from core.genotypes.vcf import Shard, open_cohort, plan_shards
+from core.genotypes.source import GenotypeShard, plan_shards
+from core.genotypes.vcf import open_cohort
 from jobs.run_shards import Executor, choose_executor, run_shards
 from tests.builders.vcf import Record, vcf_text, write_vcf
 
@@ -25,19 +26,19 @@ def test_threads_let_a_result_go_once_it_is_taken(cohort):
         assert sum(result() is not None for result in held) <= 1
 
 
-def index_of(shard: Shard) -> pa.Table:
+def index_of(shard: GenotypeShard) -> pa.Table:
     return pa.table({"index": [shard.index]})
 
 
-def refuse(shard: Shard) -> pa.Table:
+def refuse(shard: GenotypeShard) -> pa.Table:
     raise GenotypeFileError("broken.", where=Where("a.vcf", line=shard.index), fix="Mend it.")
 
 
-def blunder(shard: Shard) -> pa.Table:
+def blunder(shard: GenotypeShard) -> pa.Table:
     return pa.table({"index": shard.index})  # a mistake of ours: no list
 
 
-def die(_shard: Shard) -> pa.Table:
+def die(_shard: GenotypeShard) -> pa.Table:
     import os
 
     os._exit(1)

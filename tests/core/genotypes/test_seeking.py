@@ -16,7 +16,7 @@ from core.genotypes.seeking import (
     find_in_index,
 )
 from core.genotypes.tabix import parse_index
-from core.genotypes.vcf import Wanted
+from core.genotypes.vcf_wanted import Wanted
 from tests.builders.block_directory import PlainFile, directory_of, plain_file
 from tests.builders.tabix import write_index
 from tests.builders.vcf import Record, vcf_text, write_vcf
