@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from core.genotypes.block_directory import BlockDirectory, unsorted_directory
-from core.genotypes.simd import inner_kernel
+from core.genotypes.simd import inlined_kernel, inner_kernel
 from core.genotypes.vcf_kernels import Ints
 
 OFFSET = 0
@@ -32,7 +32,7 @@ def add_block(blocks: Ints, offset: int, text_offset: int, p: Any) -> None:
     p.n_blocks += 1
 
 
-@inner_kernel
+@inlined_kernel
 def add_line(blocks: Ints, offset: int, position: int, p: Any) -> None:
     """A line of the shard that starts at `offset` of its text, once and in order."""
     last = -1

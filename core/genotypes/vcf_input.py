@@ -15,6 +15,7 @@ from core.genotypes import inflate
 from core.genotypes.bgzf import damaged, find_block, truncated
 from core.genotypes.inflate import as_input, fastest_inflater
 from core.genotypes.text import CHUNK_BYTES, TAIL_BYTES, Compression, Piece, read_text
+from core.genotypes.vcf_kernels import Bytes
 from core.genotypes.vcf_progress import FAR, Input
 from core.storage.byte_ranges import ByteRanges
 
@@ -96,24 +97,23 @@ class _BlockInput:
     _range: TextRange
 
     def __init__(self) -> None:
+        self._memory = np.empty(0, np.uint8)
         self._inflater: inflate.Inflater | None = None
 
     def begin(self, text_range: TextRange, first_piece: int, offset: int) -> None:
         self._range = text_range
         self._offset = first_piece
-        self._data = b""
+        self._n_bytes = 0
         self._tail_bytes = text_range.tail_bytes
 
     def next_input(self, progress: Any) -> Input:
         taken = int(progress.input_at)
         self._offset += taken
-        rest = self._data[taken:]
-        end = self._offset + len(rest)
+        end = self._offset + self._n_bytes - taken
         more = self._read(end)
         if not more and end < self._range.source.size_bytes:
             raise truncated(self._range.source, self._offset)
-        self._data = rest + more
-        data = as_input(self._data)
+        data = self._joined(taken, more)
         if self._inflater is None:
             self._inflater = fastest_inflater(data)
         assert self._inflater is not None  # open_input has seen an engine
@@ -121,6 +121,16 @@ class _BlockInput:
         progress.input_offset = self._offset
         progress.is_last = self._offset + len(data) >= self._range.source.size_bytes
         return Input(data, self._inflater.words)
+
+    def _joined(self, taken: int, more: bytes) -> Bytes:
+        """What was not taken and what comes next, in memory that is used again."""
+        kept = self._n_bytes - taken
+        memory, self._n_bytes = self._memory, kept + len(more)
+        if self._n_bytes > len(memory):
+            self._memory = np.empty(self._n_bytes, np.uint8)
+        self._memory[:kept] = memory[taken : taken + kept]
+        self._memory[kept : self._n_bytes] = np.frombuffer(more, np.uint8)
+        return as_input(self._memory[: self._n_bytes])
 
     def _read(self, start: int) -> bytes:
         ahead = min(CHUNK_BYTES, max(self._range.stop - start, 0))

@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from core.genotypes.simd import inner_kernel, kernel
+from core.genotypes.simd import inlined_kernel, inner_kernel, kernel
 from core.genotypes.vcf_block_list import add_line
 from core.genotypes.vcf_calls import decode_gt
 from core.genotypes.vcf_dosages import decode_dosages
@@ -144,7 +144,7 @@ def _take_lines(
         p.scanned = p.at
 
 
-@inner_kernel
+@inlined_kernel
 def _take_line(
     text: Text,
     end: int,
@@ -198,7 +198,7 @@ def _move_row(lines: Ints, source: int, target: int) -> None:
         lines[target, column] = lines[source, column]
 
 
-@inner_kernel
+@inlined_kernel
 def _open_group(position: int, wanted: Ints, p: Any) -> None:
     p.has_group = 1
     p.group_contig = p.contig
@@ -210,7 +210,7 @@ def _open_group(position: int, wanted: Ints, p: Any) -> None:
             p.group_is_wanted = 1
 
 
-@inner_kernel
+@inlined_kernel
 def _keep_line(text: Text, lines: Ints, ids: Ints, p: Any) -> None:
     """Keep the line where its group is wanted, or may still be by the ID of another line."""
     row = p.n_lines
@@ -223,7 +223,7 @@ def _keep_line(text: Text, lines: Ints, ids: Ints, p: Any) -> None:
         p.n_lines += 1
 
 
-@inner_kernel
+@inlined_kernel
 def _close_group(text: Text, table: LineTable, block: BlockRows, sites: SiteRows, p: Any) -> int:
     """Give the group's lines rows of the block; does nothing without an open group.
 
@@ -242,7 +242,7 @@ def _close_group(text: Text, table: LineTable, block: BlockRows, sites: SiteRows
     return OK
 
 
-@inner_kernel
+@inlined_kernel
 def _append_group(text: Text, table: LineTable, block: BlockRows, sites: SiteRows, p: Any) -> int:
     lines, n_alts = table.lines, table.n_alts
     n_rows, n_bytes = measure_sites(text, lines, p.n_ready, p.n_lines, n_alts)
