@@ -24,6 +24,7 @@ from core.genotypes.vcf_input import TextRange
 from core.genotypes.vcf_shard import WINDOW_BYTES, ShardScan
 from core.genotypes.vcf_wanted import Wanted
 from core.storage.byte_ranges import ByteRanges, S3Access, open_byte_ranges
+from core.storage.read_ahead import read_ahead
 
 DEFAULT_BLOCK_BYTES = 4 << 20
 
@@ -221,8 +222,11 @@ def _text_ranges(shard: Shard, s3: S3Access | None) -> list[TextRange]:
             where=Where(file.uri),
             fix="Start the job again.",
         )
-    whole = (Part(shard.start, shard.stop, owns_first=False),)
-    parts = whole if shard.sought is None else shard.sought.parts
+    if shard.sought is None:
+        parts = (Part(shard.start, shard.stop, owns_first=False),)
+        source = read_ahead(source, shard.stop)
+    else:
+        parts = shard.sought.parts
     return [
         TextRange(
             source,
