@@ -11,12 +11,10 @@ import numpy as np
 Call = Callable[[], object]
 
 
-def scoring_call(
-    *, arguments: list[str], ray_cpus: int | None, holds_scoring_files: bool
-) -> Call:
+def scoring_call(*, arguments: list[str], ray_cpus: int | None, holds_scoring_files: bool) -> Call:
     """`jobs.score_cohort` with these arguments. `ray_cpus` starts a Ray of that many logical CPUs;
     `holds_scoring_files` reads each scoring file once for all runs."""
-    from jobs import scoring_inputs, score_cohort
+    from jobs import score_cohort, scoring_inputs
     from jobs.local_ray import start_local_ray
 
     if ray_cpus is not None:

@@ -210,5 +210,3 @@ def refused(row: str, what: str, goal: str, why: str) -> Found:
     """A row that says why it has no numbers."""
     say(f"{row}: not available: {why}")
     return Found(row, what, goal, why_not=why)
-
-
