@@ -29,23 +29,6 @@ def scoring_call(*, arguments: list[str], ray_cpus: int | None, holds_scoring_fi
     return score
 
 
-def storing_call(*, vcf: str, folder: str, name: str, shard_bytes: int) -> Call:
-    """Reads a VCF as an upload is read, and writes its store."""
-    from core.genotypes.store_writer import StoreTarget
-    from core.storage.objects import ObjectsLocation
-    from jobs.run_shards import Executor
-    from jobs.summarise_cohort import summarise_cohort
-
-    target = StoreTarget(ObjectsLocation(root=Path(folder)), name)
-    return lambda: summarise_cohort(
-        [vcf],
-        executor=Executor.INLINE,
-        on_progress=lambda done, total: None,
-        shard_bytes=shard_bytes,
-        store=target,
-    )
-
-
 def cyvcf2_call(*, vcf: str, score: str, output: str, field: str) -> Call:
     """Σ weight × dosage of the effect allele over a VCF, one score; missing calls count as the mean
     of the called. `score` is in plink2's notation; the sums go to `output` as JSON."""

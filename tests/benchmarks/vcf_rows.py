@@ -39,6 +39,7 @@ def dense_rows(shapes: Shapes, gnomon: Gnomon) -> Sequence[Race]:
     peers = (Plink2(), gnomon, Bgzip(), *_floors())
     loops = (Bcftools(), Cyvcf2())
     warm, cold = CuraGenieCall(), CuraGenieProcess()
+    colds = (cold,) if shapes.tells_cold else ()
     return (
         Race(
             "dense",
@@ -83,7 +84,7 @@ def dense_rows(shapes: Shapes, gnomon: Gnomon) -> Sequence[Race]:
             "≥ 6× plink2 (wall), ≥ 55 % of the floor",
             shapes.minimac,
             shapes.dense,
-            (warm, cold, *peers, *loops),
+            (warm, *colds, *peers, *loops),
             (wall_ratio(PLINK2, OURS_WARM, "plink2", 6), share_of_floor(OURS_WARM, FLOORS, 55)),
             field="DS",
         ),
@@ -93,7 +94,7 @@ def dense_rows(shapes: Shapes, gnomon: Gnomon) -> Sequence[Race]:
             "≥ 6× plink2 (wall), ≥ 55 % of the floor",
             shapes.dosages,
             shapes.dense,
-            (warm, cold, *peers),
+            (warm, *colds, *peers),
             (wall_ratio(PLINK2, OURS_WARM, "plink2", 6), share_of_floor(OURS_WARM, FLOORS, 55)),
             field="DS",
         ),
@@ -103,7 +104,7 @@ def dense_rows(shapes: Shapes, gnomon: Gnomon) -> Sequence[Race]:
             "≥ 6× plink2 (wall)",
             shapes.joint,
             shapes.dense,
-            (warm, cold, *peers, *loops),
+            (warm, *colds, *peers, *loops),
             (wall_ratio(PLINK2, OURS_WARM, "plink2", 6), share_of_floor(OURS_WARM, FLOORS, None)),
         ),
         Race(
@@ -112,7 +113,7 @@ def dense_rows(shapes: Shapes, gnomon: Gnomon) -> Sequence[Race]:
             "≥ 12× plink2 (wall)",
             shapes.wide,
             shapes.dense,
-            (warm, cold, *peers, *loops),
+            (warm, *colds, *peers, *loops),
             (wall_ratio(PLINK2, OURS_WARM, "plink2", 12), share_of_floor(OURS_WARM, FLOORS, None)),
         ),
     )
@@ -135,7 +136,8 @@ def sparse_rows(shapes: Shapes, gnomon: Gnomon) -> Sequence[Row]:
     )
     directory = Race(
         "sparse-seek",
-        f"{shapes.sparse.n_variants:,} variants of {shapes.phased_long.dimensions}, block directory",
+        f"{shapes.sparse.n_variants:,} variants of {shapes.phased_long.dimensions}, "
+        "block directory",
         "≤ 0.03 s",
         shapes.phased_long,
         shapes.sparse,
@@ -162,12 +164,7 @@ def panel_row(shapes: Shapes, gnomon: Gnomon) -> Race:
         "≥ 6× plink2, ≥ 50× gnomon (wall)",
         shapes.phased,
         shapes.panel,
-        (
-            CuraGenieCall(),
-            CuraGenieCall(name=OURS_HELD, holds_scoring_files=True),
-            Plink2(),
-            gnomon,
-        ),
+        (CuraGenieCall(), held, Plink2(), gnomon),
         (
             wall_ratio(PLINK2, OURS_WARM, "plink2", 6),
             wall_ratio(GNOMON, OURS_WARM, "gnomon", 50),

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import Protocol
 
-from tests.benchmarks.race import Bench, Race
+from tests.benchmarks.race import Bench
 from tests.benchmarks.results import Found, NotAvailableError
 
 
@@ -40,7 +40,7 @@ class NotBuilt:
 class Needs:
     """A row that waits for a module of ours."""
 
-    then: Race
+    then: Row
     module: str
 
     @property
