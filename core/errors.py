@@ -3,6 +3,7 @@
     CuraGenieError
     ├── UserError                     the request or the data is wrong: never retried
     │   ├── GenotypeFileError         a genotype file that cannot be read (file, line, field)
+    │   │   └── NotStoredError        calls that a genotype store was not written with
     │   ├── ScoringFileError          a scoring file that cannot be read (file, line, field)
     │   ├── FrequencyFileError        an allele frequency file that cannot be read
     │   ├── SampleSheetError          a --samples table that cannot be read
@@ -84,6 +85,10 @@ class UserError(CuraGenieError):
 
 class GenotypeFileError(UserError):
     code = "invalid_genotype_file"
+
+
+class NotStoredError(GenotypeFileError):
+    code = "not_stored"
 
 
 class ScoringFileError(UserError):

@@ -38,23 +38,24 @@ class JobEnvironment:
     database_url: str = field(repr=False)
     objects: ObjectsLocation
     scoring_files_dir: Path
-    shard_bytes: int
+    shard_bytes: int | None
     lease_seconds: float = 30.0
     heartbeat_seconds: float = 10.0
     retry: RetryPolicy = RetryPolicy()
-    executor: Executor = Executor.RAY
+    executor: Executor = Executor.AUTO
 
 
 @dataclass(frozen=True, slots=True)
 class JobContext:
     """What a job's body works with; `on_progress(done, total)` raises LeaseLostError when the
-    attempt is over."""
+    attempt is over. `objects_location` is that of `objects`, and travels to other processes."""
 
     database: Database
     objects: ObjectStore
+    objects_location: ObjectsLocation
     scoring_files: ScoringFileLibrary
     s3: S3Access | None
-    shard_bytes: int
+    shard_bytes: int | None
     executor: Executor
     on_progress: Callable[[int, int], None]
 
@@ -199,6 +200,7 @@ def _context(
     return JobContext(
         database=database,
         objects=open_objects(environment.objects),
+        objects_location=environment.objects,
         scoring_files=ScoringFileLibrary(environment.scoring_files_dir),
         s3=environment.objects.s3,
         shard_bytes=environment.shard_bytes,

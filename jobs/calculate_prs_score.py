@@ -1,10 +1,14 @@
 """The job that scores one genomic data record with one or more scoring files.
 
+Genotypes come from the store that was written with the upload. The file itself is read where there
+is no store, or none that answers: one of another version of the format, or of imputed dosages
+where sex must be told from the calls on X.
 Results of all samples go to the object store under the attempt's own prefix; a PrsScore row per
 accession points there. A scoring file that cannot be used fails its own row and no other.
 """
 
 import json
+import logging
 import math
 import tempfile
 from collections.abc import Callable, Mapping
@@ -14,7 +18,7 @@ from typing import Any
 
 import pyarrow.parquet as pq
 
-from core.errors import ConflictError
+from core.errors import ConflictError, NotStoredError, UnsupportedFormatError
 from core.job import Job, JobState, Problem
 from core.records.records import GenomicData, RecordStatus, ScoreResult
 from core.records.repositories import UnitOfWork
@@ -27,22 +31,27 @@ from jobs.file_names import known_as, speaking_of
 from jobs.score_cohort import score_cohort
 from jobs.scoring_inputs import CohortScoring
 
+logger = logging.getLogger(__name__)
+
 RESULTS = (SCORES, MATCHES, SUMMARY)
 
 
 @dataclass(frozen=True, slots=True)
 class _Work:
-    """What to score: paths of scoring files by accession, and the stored genotypes."""
+    """What to score: the upload, its store where it has one, and scoring files by accession."""
 
     data: GenomicData
-    uri: str
+    file_uri: str
+    store_uri: str | None
     paths: Mapping[str, Path]
 
     @property
     def names(self) -> dict[str, str]:
         """Our paths and what users call them."""
-        files = {str(path): path.name for path in self.paths.values()}
-        return known_as(self.uri, self.data.filename) | files
+        names = {str(path): path.name for path in self.paths.values()}
+        for uri in (self.file_uri, self.store_uri):
+            names |= known_as(uri, self.data.filename) if uri is not None else {}
+        return names
 
 
 def run(job: Job, context: JobContext) -> Callable[[UnitOfWork], None]:
@@ -55,18 +64,9 @@ def run(job: Job, context: JobContext) -> Callable[[UnitOfWork], None]:
     with tempfile.TemporaryDirectory(prefix=f"curagenie-job-{job.id}-") as folder:
         output = Path(folder)
         with speaking_of(work.names):
-            summary: dict[str, Any] = score_cohort(
-                CohortScoring(
-                    genotypes=(work.uri,),
-                    scoring_files=tuple(work.paths.values()),
-                    output=output,
-                    shard_bytes=context.shard_bytes,
-                    s3=context.s3,
-                ),
-                executor=context.executor,
-                on_progress=context.on_progress,
-            )
+            summary = _score(work, context, output)
         summary = in_user_words(summary, work.names)
+        summary["genotypes"] = [{"uri": work.data.filename, "sha256": work.data.sha256}]
         (output / SUMMARY).write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
         sums = _sums_of_one_sample(output / SCORES, summary["n_samples"])
         prefix = _prefix(job)
@@ -74,6 +74,30 @@ def run(job: Job, context: JobContext) -> Callable[[UnitOfWork], None]:
             put_file(context.objects, f"{prefix}/{name}", output / name)
     results = [_result(accession, work, summary, sums, prefix) for accession in work.paths]
     return lambda tx: _write(tx, job, results)
+
+
+def _score(work: _Work, context: JobContext, output: Path) -> dict[str, Any]:
+    """The summary of scoring the store, or the file where the store does not answer."""
+    if work.store_uri is not None:
+        try:
+            return _score_genotypes(work.store_uri, work, context, output)
+        except (NotStoredError, UnsupportedFormatError) as error:
+            logger.info("genomic data %d is read again: %s", work.data.id, error)
+    return _score_genotypes(work.file_uri, work, context, output)
+
+
+def _score_genotypes(uri: str, work: _Work, context: JobContext, output: Path) -> dict[str, Any]:
+    return score_cohort(
+        CohortScoring(
+            genotypes=(uri,),
+            scoring_files=tuple(work.paths.values()),
+            output=output,
+            shard_bytes=context.shard_bytes,
+            s3=context.s3,
+        ),
+        executor=context.executor,
+        on_progress=context.on_progress,
+    )
 
 
 def fail(tx: UnitOfWork, job: Job, problem: Problem) -> None:
@@ -110,7 +134,9 @@ def _work(job: Job, context: JobContext) -> _Work:
         accession: context.scoring_files.path_of(accession, build=data.build)
         for accession in job.params["accessions"]
     }
-    return _Work(data, context.objects.uri_of(data.file_url), paths)
+    objects, store = context.objects, data.store_url
+    store_uri = objects.uri_of(store) if store is not None else None
+    return _Work(data, objects.uri_of(data.file_url), store_uri, paths)
 
 
 def in_user_words(value: Any, names: Mapping[str, str]) -> Any:
@@ -191,5 +217,5 @@ def _refusal(accession: str, path: Path, summary: Mapping[str, Any]) -> Problem:
 def _write(tx: UnitOfWork, job: Job, results: list[ScoreResult]) -> None:
     """Fills the rows that this job still owns; a newer job of the same accession has the others."""
     by_accession = {result.accession: result for result in results}
-    for score in tx.prs_scores.of_job(job.id):
-        tx.prs_scores.finish(score.id, by_accession[score.accession])
+    scores = tx.prs_scores.of_job(job.id)
+    tx.prs_scores.finish_all({score.id: by_accession[score.accession] for score in scores})

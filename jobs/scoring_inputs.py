@@ -9,7 +9,8 @@ from pathlib import Path
 from core.errors import GenomeBuildError, ScoringFileError, UserError, Where
 from core.genome_build import GenomeBuild
 from core.genotypes.calls import GenotypeField
-from core.genotypes.vcf import Cohort, open_cohort
+from core.genotypes.formats import content_uri
+from core.genotypes.source import Cohort, GenotypeShard
 from core.samples import read_sample_sheet
 from core.scoring.frequencies import Frequencies, read_frequencies
 from core.scoring.policy import Compat, ScoringPolicy, policy_for
@@ -19,12 +20,13 @@ from core.storage.byte_ranges import ByteRanges, S3Access, open_byte_ranges
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CohortScoring:
-    """One run, as the command line has it. `overrides` are single policy fields as text."""
+    """One run, as the command line has it. `overrides` are single policy fields as text; without
+    `shard_bytes`, the shards' size follows from the input."""
 
     genotypes: tuple[str, ...]
     scoring_files: tuple[Path, ...]
     output: Path
-    shard_bytes: int
+    shard_bytes: int | None = None
     build: GenomeBuild | None = None
     compat: Compat = Compat.DEFAULT
     overrides: Mapping[str, str] = field(default_factory=dict)
@@ -40,7 +42,7 @@ class Inputs:
     """`refused` are the scoring files that failed alone, by path; `build_source` says who named the
     build; `sha256` holds hex digests by URI or path."""
 
-    cohort: Cohort
+    cohort: Cohort[GenotypeShard]
     policy: ScoringPolicy
     build: GenomeBuild | None
     build_source: str
@@ -51,13 +53,12 @@ class Inputs:
     sha256: Mapping[str, str]
 
 
-def open_inputs(request: CohortScoring) -> Inputs:
-    """Open and check everything that a run reads.
+def open_inputs(request: CohortScoring, cohort: Cohort) -> Inputs:
+    """Open and check everything that a run reads beside the genotypes, which are open.
 
-    Raises CohortError, GenotypeFileError, GenomeBuildError, FrequencyFileError, SampleSheetError,
-    PolicyError; the first file's error where no scoring file is usable.
+    Raises GenomeBuildError, FrequencyFileError, SampleSheetError, PolicyError; the first file's
+    error where no scoring file is usable.
     """
-    cohort = open_cohort(request.genotypes, s3=request.s3)
     known = _genotype_build(request, cohort)
     files, refused = _scoring_files(request.scoring_files, known)
     frequencies = read_frequencies(request.frequencies) if request.frequencies else None
@@ -79,7 +80,7 @@ def open_inputs(request: CohortScoring) -> Inputs:
     )
 
 
-def _genotype_build(request: CohortScoring, cohort: Cohort) -> GenomeBuild | None:
+def _genotype_build(request: CohortScoring, cohort: Cohort[GenotypeShard]) -> GenomeBuild | None:
     if request.build is None or cohort.build is None or request.build is cohort.build:
         return request.build or cohort.build
     raise GenomeBuildError(
@@ -89,7 +90,9 @@ def _genotype_build(request: CohortScoring, cohort: Cohort) -> GenomeBuild | Non
     )
 
 
-def _build_source(request: CohortScoring, cohort: Cohort, files: Sequence[ScoringFile]) -> str:
+def _build_source(
+    request: CohortScoring, cohort: Cohort[GenotypeShard], files: Sequence[ScoringFile]
+) -> str:
     if request.build is not None:
         return "--build"
     if cohort.build is not None:
@@ -157,8 +160,12 @@ def _digests(request: CohortScoring, files: Sequence[ScoringFile]) -> dict[str, 
     tables = [str(path) for path in (request.frequencies, request.samples) if path is not None]
     uris = [*request.genotypes, *tables]
     with ThreadPoolExecutor(max_workers=4) as threads:
-        digests = threads.map(lambda uri: _sha256(open_byte_ranges(uri, s3=request.s3)), uris)
+        digests = threads.map(lambda uri: _sha256(_content(uri, request.s3)), uris)
         return dict(zip(uris, digests, strict=True)) | {file.source: file.sha256 for file in files}
+
+
+def _content(uri: str, s3: S3Access | None) -> ByteRanges:
+    return open_byte_ranges(content_uri(uri), s3=s3)
 
 
 _HASHED_AT_ONCE_BYTES = 8 << 20

@@ -4,28 +4,44 @@ import json
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from typing import Any
 
 import pyarrow as pa
 
+from core.errors import CohortError
 from core.genotypes.calls import GenotypeField, HalfCall
+from core.genotypes.formats import open_cohort
 from core.genotypes.quality import QualityCounts, count_quality
-from core.genotypes.vcf import Cohort, Shard, ShardReader, open_cohort, plan_shards
+from core.genotypes.source import Cohort, GenotypeShard
+from core.genotypes.store_manifest import Manifest, chunk_of
+from core.genotypes.store_writer import ShardWriter, StoreTarget, publish, put_samples
 from core.storage.byte_ranges import S3Access
 from jobs.run_shards import Executor, choose_executor, run_shards
+from jobs.shard_plan import plan_cut
+
+FIELD, HALF_CALL = GenotypeField.AUTO, HalfCall.MISSING
+"""How calls are read and stored: what scores do unless they are told otherwise."""
 
 
 @dataclass(frozen=True, slots=True)
 class SummariseShard:
-    """The work of one task: read a shard, return its counts as one row of JSON."""
+    """The work of one task: read a shard, store it where `store` says so, return its counts as one
+    row of JSON."""
 
     s3: S3Access | None
+    store: StoreTarget | None = None
 
-    def __call__(self, shard: Shard) -> pa.Table:
-        reader = ShardReader(
-            shard, field=GenotypeField.AUTO, half_call=HalfCall.MISSING, wanted=None, s3=self.s3
-        )
-        counts = asdict(count_quality(reader))
-        facts = {"quality": counts, "contigs": dict(reader.contig_records)}
+    def __call__(self, shard: GenotypeShard) -> pa.Table:
+        reader = shard.reader(field=FIELD, half_call=HALF_CALL, wanted=None, s3=self.s3)
+        facts: dict[str, object] = {}
+        if self.store is None:
+            counts = count_quality(reader)
+        else:
+            writer = ShardWriter(self.store, shard.index)
+            counts = count_quality(writer.passing(reader))
+            facts["chunks"] = [asdict(chunk) for chunk in writer.finish()]
+            facts["is_imputed"] = writer.is_imputed
+        facts |= {"quality": asdict(counts), "contigs": dict(reader.contig_records)}
         return pa.table({"facts": [json.dumps(facts)]})
 
 
@@ -34,29 +50,57 @@ def summarise_cohort(
     *,
     executor: Executor,
     on_progress: Callable[[int, int], None],
-    shard_bytes: int,
+    shard_bytes: int | None,
     s3: S3Access | None = None,
+    store: StoreTarget | None = None,
 ) -> dict[str, object]:
     """Facts about one cohort, ready for JSON: build, n_samples, n_variants, n_multiallelic,
     variants_by_type (ALT alleles), ti_tv, call_rate, contigs (records by canonical name).
 
-    `on_progress(done, total)` counts shards. Raises GenotypeFileError with the line for a file that
-    cannot be read to its end, CohortError where files do not belong together.
+    The same pass writes the cohort's genotype store, where `store` is given. `on_progress(done,
+    total)` counts shards. Raises GenotypeFileError with the line for a file that cannot be read to
+    its end, CohortError where files do not belong together.
     """
     cohort = open_cohort(uris, s3=s3)
-    shards = plan_shards(cohort, shard_bytes)
-    quality, contigs = QualityCounts(), Counter[str]()
+    shards = plan_cut(cohort, shard_bytes, n_scores=0).shards
     executor = choose_executor(executor, cohort)
     on_progress(0, len(shards))
-    for done, (_, table) in enumerate(run_shards(shards, SummariseShard(s3), executor), start=1):
-        facts = json.loads(table.column("facts")[0].as_py())
-        quality += QualityCounts(**facts["quality"])
-        contigs.update(facts["contigs"])
-        on_progress(done, len(shards))
-    return _facts(cohort, quality, contigs)
+    facts_of: dict[int, dict[str, Any]] = {}
+    for index, table in run_shards(shards, SummariseShard(s3, store), executor):
+        facts_of[index] = json.loads(table.column("facts")[0].as_py())
+        on_progress(len(facts_of), len(shards))
+    in_order = [facts_of[shard.index] for shard in shards]
+    if store is not None:
+        _publish(store, cohort, in_order)
+    return _facts(cohort, in_order)
 
 
-def _facts(cohort: Cohort, quality: QualityCounts, contigs: Mapping[str, int]) -> dict[str, object]:
+def _publish(
+    store: StoreTarget, cohort: Cohort[GenotypeShard], facts: Sequence[Mapping[str, Any]]
+) -> None:
+    kinds = {shard["is_imputed"] for shard in facts} - {None}
+    if len(kinds) > 1:
+        raise CohortError(
+            "some files have DS and others have not.", fix="Store each file by itself."
+        )
+    publish(
+        store,
+        Manifest(
+            build=cohort.build,
+            genotype_field=FIELD,
+            half_call=HALF_CALL,
+            is_imputed=True in kinds,
+            tiles=put_samples(store, cohort.samples, 0),
+            chunks=tuple(chunk_of(chunk) for shard in facts for chunk in shard["chunks"]),
+        ),
+    )
+
+
+def _facts(cohort: Cohort[GenotypeShard], facts: Sequence[Mapping[str, Any]]) -> dict[str, object]:
+    quality, contigs = QualityCounts(), Counter[str]()
+    for shard in facts:
+        quality += QualityCounts(**shard["quality"])
+        contigs.update(shard["contigs"])
     return {
         "build": cohort.build,
         "n_samples": len(cohort.samples),

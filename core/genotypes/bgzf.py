@@ -128,14 +128,14 @@ def read_blocks(
     while offset < source.size_bytes:
         size = block_size(data, at)
         if size == NO_BLOCK and at < len(data):
-            raise _damaged(source, offset, "no BGZF block starts here")
+            raise damaged(source, offset, "no BGZF block starts here")
         if size <= 0 or at + size > len(data):
             have = len(data) - at
             ahead = min(chunk_bytes, stop - offset) if offset < stop else 0
             wanted = max(ahead, tail_bytes, MAX_BLOCK_BYTES)
             more = source.read(offset + have, offset + wanted)
             if not more:
-                raise _truncated(source, offset)
+                raise truncated(source, offset)
             data, at = data[at:] + more, 0
             continue
         yield Block(offset, _inflate(source, offset, data[at : at + size]))
@@ -147,13 +147,13 @@ def _inflate(source: ByteRanges, offset: int, block: bytes) -> bytes:
     """The text of one block; its CRC-32 and length are checked."""
     n_bytes = int.from_bytes(block[-4:], "little")
     if n_bytes > MAX_BLOCK_BYTES:
-        raise _damaged(source, offset, "the block claims more than 64 KiB of text")
+        raise damaged(source, offset, "the block claims more than 64 KiB of text")
     try:
         text = zlib_ng.decompress(block, wbits=31, bufsize=max(n_bytes, 1))
     except InflateError as error:
-        raise _damaged(source, offset, f"the block does not inflate ({error})") from error
+        raise damaged(source, offset, f"the block does not inflate ({error})") from error
     if len(text) != n_bytes:
-        raise _damaged(source, offset, "the block's text is not as long as it says")
+        raise damaged(source, offset, "the block's text is not as long as it says")
     return text
 
 
@@ -161,10 +161,10 @@ def check_end(source: ByteRanges) -> None:
     """Raises GenotypeFileError where the empty block that ends a complete file is missing."""
     end = source.size_bytes
     if source.read(max(end - len(EOF_BLOCK), 0), end) != EOF_BLOCK:
-        raise _truncated(source, end)
+        raise truncated(source, end)
 
 
-def _damaged(source: ByteRanges, offset: int, what: str) -> GenotypeFileError:
+def damaged(source: ByteRanges, offset: int, what: str) -> GenotypeFileError:
     return GenotypeFileError(
         f"{what} (byte {offset}).",
         where=Where(source.uri),
@@ -172,7 +172,7 @@ def _damaged(source: ByteRanges, offset: int, what: str) -> GenotypeFileError:
     )
 
 
-def _truncated(source: ByteRanges, offset: int) -> GenotypeFileError:
+def truncated(source: ByteRanges, offset: int) -> GenotypeFileError:
     return GenotypeFileError(
         f"the file is truncated (byte {offset}): it does not end with BGZF's end-of-file block.",
         where=Where(source.uri),

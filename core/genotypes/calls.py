@@ -4,11 +4,21 @@ from enum import StrEnum
 
 
 class GenotypeField(StrEnum):
-    """`auto` takes DS where a record has it, else GT; a call without its DS falls back to GT."""
+    """What a dosage is read from. A call without a value of the field falls back to its GT.
+
+    auto  DS where the header declares it, else GT; HDS and GP are never guessed
+    GT    hard calls
+    DS    expected copies of each ALT
+    HDS   expected copies on each haplotype, which are added up
+    GP    probabilities of the genotypes (VCF 4.3 on, no Phred scores), of which the expected copies
+          are taken; as files round probabilities, DS or HDS say more where there are any
+    """
 
     AUTO = "auto"
     GT = "GT"
     DS = "DS"
+    HDS = "HDS"
+    GP = "GP"
 
 
 class HalfCall(StrEnum):

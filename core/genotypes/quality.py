@@ -6,12 +6,14 @@ Counts add up, so shards may be counted anywhere and in any order.
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import cast
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
 from core.genotypes.block import MISSING_CALL, DosageBlock
+from core.genotypes.simd import LANES, bit_count, equal_mask, kernel
 from core.variants import is_acgt
 
 _TRANSITIONS = frozenset({("A", "G"), ("G", "A"), ("C", "T"), ("T", "C")})
@@ -106,7 +108,38 @@ def allele_type(ref: str, alt: str) -> str:
 
 
 def _count_missing(block: DosageBlock, rows: npt.NDArray[np.bool_]) -> int:
-    dosage = block.dosage
-    if dosage.dtype == np.uint8:
-        return int(np.count_nonzero(dosage[rows] == MISSING_CALL))
-    return int(np.count_nonzero(np.isnan(dosage[rows])))
+    calls = block.hard_calls
+    if calls is not None:
+        return count_missing_calls(calls.reshape(-1), block.n_samples, rows)
+    imputed = cast(npt.NDArray[np.float32], block.dosage)
+    return count_missing_dosages(imputed, rows)
+
+
+@kernel
+def count_missing_calls(
+    calls: npt.NDArray[np.uint8], n_samples: int, rows: npt.NDArray[np.bool_]
+) -> int:
+    """Missing hard calls of the rows that are marked; calls (rows * samples,), marks (rows,)."""
+    n_missing = 0
+    for row in range(rows.shape[0]):
+        if not rows[row]:
+            continue
+        i, stop = row * n_samples, (row + 1) * n_samples
+        while i + LANES <= stop:
+            n_missing += bit_count(equal_mask(calls, i, MISSING_CALL))
+            i += LANES
+        while i < stop:
+            n_missing += calls[i] == MISSING_CALL
+            i += 1
+    return n_missing
+
+
+@kernel
+def count_missing_dosages(dosages: npt.NDArray[np.float32], rows: npt.NDArray[np.bool_]) -> int:
+    """Missing imputed dosages of the rows that are marked; dosages (rows, samples)."""
+    n_missing = 0
+    for row in range(rows.shape[0]):
+        if rows[row]:
+            for sample in range(dosages.shape[1]):
+                n_missing += np.isnan(dosages[row, sample])
+    return n_missing

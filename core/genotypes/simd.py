@@ -16,7 +16,11 @@ A mask is int64: bit i (2**i) speaks of byte at + i. Walk it from its lowest bit
         mask &= mask - 1
 """
 
+import importlib
 from collections.abc import Callable
+from functools import cache
+from hashlib import sha256
+from pathlib import Path
 from typing import Any, ParamSpec, TypeVar, cast
 
 import numpy as np
@@ -25,6 +29,13 @@ from llvmlite import ir
 from numba import config, njit, types
 from numba.core import cgutils
 from numba.extending import intrinsic
+
+from core.lean_imports import keep_out, let_in
+
+# numba's array functions look for scipy's BLAS when they are loaded; no kernel uses it
+keep_out("scipy.linalg")
+importlib.import_module("numba.np.arraymath")
+let_in("scipy.linalg")
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -36,7 +47,9 @@ PADDING = 64
 """Bytes behind a text that loads may touch and no result depends on."""
 
 _settings = cast("Any", config)  # numba fills the module from the environment
-IS_PLAIN = bool(_settings.BOUNDSCHECK or _settings.DISABLE_JIT)
+_njit: Any = njit  # its types know no option that numba passes on to its target
+IS_INTERPRETED = bool(_settings.DISABLE_JIT)
+IS_PLAIN = bool(_settings.BOUNDSCHECK) or IS_INTERPRETED
 
 _I1, _I8, _I64 = ir.IntType(1), ir.IntType(8), ir.IntType(64)
 _VECTOR = ir.VectorType(_I8, LANES)
@@ -44,8 +57,40 @@ _VECTOR = ir.VectorType(_I8, LANES)
 
 def kernel(function: Callable[P, R]) -> Callable[P, R]:
     """numba's decorator, which has no types: the GIL released, compiled once per machine."""
-    compiled: Any = njit(nogil=True, cache=True)(function)
-    return cast("Callable[P, R]", compiled)
+    return _compiled(function)
+
+
+def inner_kernel(function: Callable[P, R]) -> Callable[P, R]:
+    """As `kernel`, for what other kernels call for each sample: reference counts of its arrays are
+    left alone, which cost more than its work. The caller holds the arrays; it allocates none."""
+    return _compiled(function, _nrt=False)
+
+
+def inlined_kernel(function: Callable[P, R]) -> Callable[P, R]:
+    """As `inner_kernel`, for a few operations: LLVM copies them to where they are called."""
+    return _compiled(function, _nrt=False, forceinline=True)
+
+
+def _compiled(function: Callable[P, R], **options: bool) -> Callable[P, R]:
+    if IS_INTERPRETED:
+        return function
+    dispatcher: Any = _njit(nogil=True, **options)(function)
+    dispatcher.enable_caching()
+    # Machine code holds that of the kernels it calls, but numba looks at the one file alone.
+    index = dispatcher._cache._cache_file
+    index._source_stamp = (index._source_stamp, _sources_of(Path(function.__code__.co_filename)))
+    return cast("Callable[P, R]", dispatcher)
+
+
+@cache
+def _digest(folder: Path) -> str:
+    sources = (file.read_bytes() for file in sorted(folder.glob("*.py")))
+    return sha256(b"".join(text for text in sources if b"kernel\ndef " in text)).hexdigest()
+
+
+def _sources_of(file: Path) -> tuple[str, str, bool]:
+    """Changes with every source that a kernel of `file` may call, and with the form of loads."""
+    return _digest(file.parent), _digest(Path(__file__).parent), IS_PLAIN
 
 
 def _is_bytes(array: types.Type) -> bool:
@@ -116,7 +161,7 @@ _trailing_zeros_bits = _bit_intrinsic("cttz", (ir.Constant(_I1, 0),))
 _count_bits = _bit_intrinsic("ctpop", ())
 
 
-@kernel
+@inner_kernel
 def _equal_mask_plain(array: Bytes, at: int, byte: int) -> int:
     mask = 0
     for i in range(LANES):
@@ -125,7 +170,7 @@ def _equal_mask_plain(array: Bytes, at: int, byte: int) -> int:
     return mask
 
 
-@kernel
+@inner_kernel
 def _differ_mask_plain(left: Bytes, at: int, right: Bytes, other: int) -> int:
     mask = 0
     for i in range(LANES):
@@ -134,27 +179,47 @@ def _differ_mask_plain(left: Bytes, at: int, right: Bytes, other: int) -> int:
     return mask
 
 
-@kernel
+@inlined_kernel
 def _equal_mask(array: Bytes, at: int, byte: int) -> int:
     return _equal_mask_of(array, at, byte)
 
 
-@kernel
+@inlined_kernel
 def _differ_mask(left: Bytes, at: int, right: Bytes, other: int) -> int:
     return _differ_mask_of(left, at, right, other)
 
 
-@kernel
-def trailing_zeros(mask: int) -> int:
-    """How many bits below the lowest set bit; 64 for no bit."""
+@inner_kernel
+def _trailing_zeros_plain(mask: int) -> int:
+    n = 0
+    while n < LANES and not mask >> n & 1:
+        n += 1
+    return n
+
+
+@inner_kernel
+def _bit_count_plain(mask: int) -> int:
+    n = 0
+    for i in range(LANES):
+        n += mask >> i & 1
+    return n
+
+
+@inlined_kernel
+def _trailing_zeros(mask: int) -> int:
     return _trailing_zeros_bits(mask)
 
 
-@kernel
-def bit_count(mask: int) -> int:
-    """How many bits are set."""
+@inlined_kernel
+def _bit_count(mask: int) -> int:
     return _count_bits(mask)
 
+
+trailing_zeros = _trailing_zeros_plain if IS_PLAIN else _trailing_zeros
+"""mask -> how many bits below the lowest set bit; 64 for no bit."""
+
+bit_count = _bit_count_plain if IS_PLAIN else _bit_count
+"""mask -> how many bits are set."""
 
 equal_mask = _equal_mask_plain if IS_PLAIN else _equal_mask
 """(array, at, byte) -> mask of array[at : at + 64] == byte."""

@@ -1,31 +1,32 @@
 """VCF as DosageBlocks: open the files of a cohort, plan shards, read one shard.
 
 A shard is a range of bytes of one file, bgzip-compressed or plain text; a file in plain gzip cannot
-be split and is one shard. Whole position groups belong to one shard (vcf_lines says to which), so
+be split and is one shard. Whole position groups belong to one shard (vcf_scan says to which), so
 the rows of all shards, in order, are the same for every shard size.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
-import numpy as np
-import numpy.typing as npt
-import pyarrow as pa
-import pyarrow.compute as pc
-
-from core.errors import CohortError, GenomeBuildError, GenotypeFileError, Where
+from core.errors import GenotypeFileError, Where
 from core.genome_build import GenomeBuild
 from core.genotypes import bgzf
 from core.genotypes.block import DosageBlock
+from core.genotypes.block_directory import BlockDirectory
 from core.genotypes.calls import GenotypeField, HalfCall
+from core.genotypes.seeking import Part, Sought
+from core.genotypes.source import Cohort, cohort_of
+from core.genotypes.source import plan_shards as plan_shards
 from core.genotypes.text import Compression, detect_compression, read_text
-from core.genotypes.vcf_blocks import BlockBuilder, Decoding, string_column
+from core.genotypes.vcf_blocks import Decoding
 from core.genotypes.vcf_header import VcfHeader, parse_header, read_header_text
-from core.genotypes.vcf_kernels import SECOND_TAB, THIRD_TAB
-from core.genotypes.vcf_lines import WINDOW_BYTES, Bools, LineWindow, ShardLines, TextRange
+from core.genotypes.vcf_input import TextRange
+from core.genotypes.vcf_shard import WINDOW_BYTES, ShardScan
+from core.genotypes.vcf_wanted import Wanted
 from core.storage.byte_ranges import ByteRanges, S3Access, open_byte_ranges
+from core.storage.read_ahead import read_ahead
 
-DEFAULT_BLOCK_BYTES = 8 << 20
+DEFAULT_BLOCK_BYTES = 4 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,78 +41,67 @@ class VcfFile:
     first_record: int
     header_rest: int
 
+    @property
+    def samples(self) -> tuple[str, ...]:
+        return self.header.samples
 
-@dataclass(frozen=True, slots=True)
-class Cohort:
-    """Files with the same samples in the same order, one for each chromosome for example."""
+    @property
+    def build(self) -> GenomeBuild | None:
+        return self.header.build
 
-    files: tuple[VcfFile, ...]
-    samples: tuple[str, ...]
-    build: GenomeBuild | None
+    def shards(self, shard_bytes: int, first_index: int) -> tuple["Shard", ...]:
+        """Ranges of `shard_bytes` behind the header; at least one."""
+        ranges = enumerate(_ranges(self, shard_bytes), start=first_index)
+        return tuple(Shard(index, self, start, stop) for index, (start, stop) in ranges)
 
 
 @dataclass(frozen=True, slots=True)
 class Shard:
-    """Bytes start to stop of the object; all of it for gzip. `index` counts over the cohort."""
+    """Bytes start to stop of the object; all of it for gzip. `index` counts over the cohort.
+
+    `sought`: all that is to be read of it, None for everything.
+    """
 
     index: int
     file: VcfFile
     start: int
     stop: int
+    sought: Sought | None = None
+
+    def reader(
+        self,
+        *,
+        field: GenotypeField,
+        half_call: HalfCall,
+        wanted: Wanted | None,
+        s3: S3Access | None,
+    ) -> "ShardReader":
+        return ShardReader(self, field=field, half_call=half_call, wanted=wanted, s3=s3)
 
 
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """Which records are decoded: the position groups that hold any of these.
-
-    positions      canonical contig -> sorted unique 1-based positions
-    ids            an ID of the record, which may have several, separated by ";"
-    whole_contigs  canonical contigs
-    """
-
-    positions: Mapping[str, npt.NDArray[np.int64]] = field(
-        default_factory=dict[str, npt.NDArray[np.int64]]
-    )
-    ids: frozenset[str] = frozenset()
-    whole_contigs: frozenset[str] = frozenset()
-
-
-def open_cohort(uris: Sequence[str], *, s3: S3Access | None = None) -> Cohort:
+def open_cohort(uris: Sequence[str], *, s3: S3Access | None = None) -> Cohort[Shard]:
     """Read the headers.
 
     Raises GenotypeFileError for a file that is no complete VCF with samples, CohortError where the
     samples differ, GenomeBuildError where the files state different genome builds.
     """
-    if not uris:
-        raise CohortError("there is no genotype file.", fix="Give at least one VCF.")
-    files = tuple(_open_file(uri, s3) for uri in uris)
-    first = files[0]
-    for file in files[1:]:
-        _check_same_samples(first, file)
-    return Cohort(files, first.header.samples, _build_of(files))
-
-
-def plan_shards(cohort: Cohort, shard_bytes: int) -> tuple[Shard, ...]:
-    """Cut every file behind its header into ranges of `shard_bytes`; at least one for each file."""
-    if shard_bytes < 1:
-        raise ValueError(f"shard_bytes is {shard_bytes}")
-    ranges = [
-        (file, start, stop) for file in cohort.files for start, stop in _ranges(file, shard_bytes)
-    ]
-    return tuple(Shard(index, *shard) for index, shard in enumerate(ranges))
+    return cohort_of([open_vcf(uri, s3=s3) for uri in uris])
 
 
 class ShardReader:
     """Iterate once over the blocks of a shard; then `n_records` and `contig_records` are known.
 
-    field        what a dosage is (calls.GenotypeField); with AUTO, a file whose header declares DS
-                 gives float32 blocks, any other uint8 blocks
+    field        what a dosage is (calls.GenotypeField); GT, and AUTO for a file whose header
+                 declares no DS, give uint8 blocks, others float32 blocks
     wanted       None decodes every record
     block_bytes  of dosages in a block, unless one position needs more
     window_bytes of text in memory, unless one position needs more
 
     n_records and contig_records (canonical name -> records) count every record that the shard owns,
-    wanted or not. Readers share nothing: each may have its own thread.
+    wanted or not. Of a shard that is `sought` in parts, n_records is what its plan says, and
+    contig_records stays empty. `directory` is that of the blocks of a BGZF shard that was read from
+    end to end, None of others.
+    Readers share nothing: each may have its own thread.
     Raises GenotypeFileError, with the line and the field, for what cannot be read.
     """
 
@@ -127,13 +117,13 @@ class ShardReader:
         s3: S3Access | None = None,
     ) -> None:
         self.n_records = 0
+        self.directory: BlockDirectory | None = None
         self.contig_records: dict[str, int] = {}
         self._shard = shard
         self._wanted = wanted
-        self._ids = pa.array(sorted(wanted.ids), pa.string()) if wanted else None
         self._decoding = Decoding(
             samples=shard.file.header.samples,
-            dosage_type=_dosage_type(shard.file, field),
+            field=_field_of(shard.file, field),
             half_call=half_call,
             block_bytes=block_bytes,
         )
@@ -141,35 +131,29 @@ class ShardReader:
         self._s3 = s3
 
     def __iter__(self) -> Iterator[DosageBlock]:
-        text_range = _text_range(self._shard, self._s3)
-        lines = ShardLines(text_range, window_bytes=self._window_bytes)
-        blocks = BlockBuilder(self._decoding, lines)
-        for window in lines:
-            self._count(window)
-            yield from blocks.add(self._select(window))
-        yield from blocks.finish()
+        sought = self._shard.sought
+        if sought is not None:
+            if sought.parts:
+                yield from self._scan()
+            self.n_records = sought.n_records
+            return
+        scan = self._scan()
+        yield from scan
+        self.contig_records = scan.contig_records
+        self.n_records = sum(scan.contig_records.values())
+        self.directory = scan.directory()
 
-    def _count(self, window: LineWindow) -> None:
-        self.n_records += len(window)
-        for contig, run in window.contig_runs():
-            n_records = run.stop - run.start
-            self.contig_records[contig] = self.contig_records.get(contig, 0) + n_records
-
-    def _select(self, window: LineWindow) -> LineWindow:
-        if self._wanted is None:
-            return window
-        is_wanted = np.zeros(len(window), np.bool_)
-        for contig, run in window.contig_runs():
-            if contig in self._wanted.whole_contigs:
-                is_wanted[run] = True
-            elif contig in self._wanted.positions:
-                is_wanted[run] = _are_in(window.positions[run], self._wanted.positions[contig])
-        if self._ids is not None and len(self._ids):
-            is_wanted |= _have_id(window, self._ids)
-        return window.groups_with(is_wanted)
+    def _scan(self) -> ShardScan:
+        return ShardScan(
+            _text_ranges(self._shard, self._s3),
+            self._decoding,
+            self._wanted,
+            window_bytes=self._window_bytes,
+        )
 
 
-def _open_file(uri: str, s3: S3Access | None) -> VcfFile:
+def open_vcf(uri: str, *, s3: S3Access | None = None) -> VcfFile:
+    """Read the header. Raises GenotypeFileError for a file that is no complete VCF with samples."""
     source = open_byte_ranges(uri, s3=s3)
     compression = detect_compression(source.read(0, bgzf.MAX_BLOCK_BYTES))
     pieces = read_text(source, compression, 0, 0)
@@ -204,37 +188,6 @@ def _first_record(
             return source.size_bytes, 0
 
 
-def _check_same_samples(first: VcfFile, other: VcfFile) -> None:
-    ours, theirs = first.header.samples, other.header.samples
-    if ours == theirs:
-        return
-    fix = "Give every file the same samples in the same order (bcftools view -S)."
-    where = Where(other.uri, field="samples")
-    if len(ours) != len(theirs):
-        raise CohortError(
-            f"the file has {len(theirs)} samples, {first.uri} has {len(ours)}.",
-            where=where,
-            fix=fix,
-        )
-    i = next(i for i, (a, b) in enumerate(zip(ours, theirs, strict=True)) if a != b)
-    raise CohortError(
-        f"sample {i + 1} is {theirs[i]}, in {first.uri} it is {ours[i]}.", where=where, fix=fix
-    )
-
-
-def _build_of(files: Sequence[VcfFile]) -> GenomeBuild | None:
-    known = [file for file in files if file.header.build is not None]
-    for file in known[1:]:
-        if file.header.build != known[0].header.build:
-            raise GenomeBuildError(
-                f"the header states {file.header.build}, that of {known[0].uri} "
-                f"states {known[0].header.build}.",
-                where=Where(file.uri, field="header"),
-                fix="Score files of different builds apart, or lift one over first.",
-            )
-    return known[0].header.build if known else None
-
-
 def _ranges(file: VcfFile, shard_bytes: int) -> Iterator[tuple[int, int]]:
     start = file.first_record
     if not file.compression.is_splittable or start + shard_bytes >= file.size_bytes:
@@ -246,18 +199,21 @@ def _ranges(file: VcfFile, shard_bytes: int) -> Iterator[tuple[int, int]]:
         start = stop
 
 
-def _dosage_type(file: VcfFile, field: GenotypeField) -> type[np.uint8] | type[np.float32]:
-    has_ds = "DS" in file.header.formats
-    if field is GenotypeField.DS and not has_ds:
+def _field_of(file: VcfFile, field: GenotypeField) -> GenotypeField:
+    """GT, DS, HDS or GP; anything but GT is declared."""
+    formats = file.header.formats
+    if field is GenotypeField.AUTO:
+        return GenotypeField.DS if "DS" in formats else GenotypeField.GT
+    if field is not GenotypeField.GT and field not in formats:
         raise GenotypeFileError(
-            "the header declares no FORMAT field DS.",
-            where=Where(file.uri, field="DS"),
-            fix="Read GT (genotype field GT or auto), or declare DS in the header.",
+            f"the header declares no FORMAT field {field}.",
+            where=Where(file.uri, field=field),
+            fix=f"Read GT (genotype field GT or auto), or declare {field} in the header.",
         )
-    return np.float32 if has_ds and field is not GenotypeField.GT else np.uint8
+    return field
 
 
-def _text_range(shard: Shard, s3: S3Access | None) -> TextRange:
+def _text_ranges(shard: Shard, s3: S3Access | None) -> list[TextRange]:
     file = shard.file
     source = open_byte_ranges(file.uri, s3=s3)
     if source.size_bytes != file.size_bytes:
@@ -266,36 +222,20 @@ def _text_range(shard: Shard, s3: S3Access | None) -> TextRange:
             where=Where(file.uri),
             fix="Start the job again.",
         )
-    is_first = shard.start == file.first_record
-    skip = file.header_rest if is_first else None
-    return TextRange(source, file.compression, shard.start, shard.stop, skip)
-
-
-def _are_in(positions: npt.NDArray[np.int64], wanted: npt.NDArray[np.int64]) -> Bools:
-    """(n,) whether a position is among the sorted unique wanted ones."""
-    at = np.searchsorted(wanted, positions)
-    found = at < len(wanted)
-    found[found] = wanted[at[found]] == positions[found]
-    return found
-
-
-def _have_id(window: LineWindow, ids: pa.Array) -> Bools:
-    """(n,) whether one of a record's IDs is among `ids`."""
-    starts = np.ascontiguousarray(window.lines[:, SECOND_TAB] + 1)
-    ends = np.ascontiguousarray(window.lines[:, THIRD_TAB])
-    column, is_ascii = string_column(window.text, starts, ends, folds=False)
-    if not is_ascii:  # an ID that is not UTF-8 is no scoring file's ID
-        column = pa.array([_decoded(text) for text in column.cast(pa.binary()).to_pylist()])
-    found = pc.is_in(column, ids).to_numpy(zero_copy_only=False)
-    several = np.flatnonzero(pc.match_substring(column, ";").to_numpy(zero_copy_only=False))
-    if len(several):
-        parts = pc.split_pattern(column.take(pa.array(several)), ";")
-        owner = several[pc.list_parent_indices(parts).to_numpy()]
-        hits = pc.is_in(pc.list_flatten(parts), ids).to_numpy(zero_copy_only=False)
-        found = found.copy()
-        found[owner[hits]] = True
-    return found
-
-
-def _decoded(text: bytes) -> str:
-    return text.decode("utf-8", "replace")
+    if shard.sought is None:
+        parts = (Part(shard.start, shard.stop, owns_first=False),)
+        source = read_ahead(source, shard.stop)
+    else:
+        parts = shard.sought.parts
+    return [
+        TextRange(
+            source,
+            file.compression,
+            part.start,
+            part.stop,
+            skip=file.header_rest if part.start == file.first_record else None,
+            is_sought=part.start != shard.start,
+            owns_first=part.owns_first,
+        )
+        for part in parts
+    ]

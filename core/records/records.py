@@ -42,6 +42,17 @@ class GenomicData:
         named: str | None = (self.metadata_json or {}).get("build")
         return GenomeBuild(named) if named is not None else None
 
+    @property
+    def folder(self) -> str:
+        """The storage prefix of everything that belongs to the file."""
+        return self.file_url.rpartition("/")[0]
+
+    @property
+    def store_url(self) -> str | None:
+        """The storage prefix of the genotype store; None where the file has none (yet)."""
+        name: str | None = (self.metadata_json or {}).get("store")
+        return f"{self.folder}/{name}" if name is not None else None
+
 
 @dataclass(frozen=True, slots=True)
 class PrsScore:

@@ -16,7 +16,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from core.genotypes.vcf import Wanted
+from core.genotypes.vcf_wanted import Wanted
 from core.scoring.alleles import allele_codes, alleles_of, long_alleles_of, read_only
 from core.scoring.policy import EffectTypeSource, MatchBy, ScoringPolicy, StrandFlip
 from core.scoring.scoring_file import ScoringFile

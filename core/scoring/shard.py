@@ -57,10 +57,12 @@ class ScorePlan:
 
 @dataclass(frozen=True, slots=True)
 class ShardScores:
-    """Partial sums of one shard, and a MATCH_SCHEMA table of the rows that it met."""
+    """Partial sums of some shards, a MATCH_SCHEMA table of the rows that they met, and how many
+    records they hold."""
 
     sums: Sums
     matches: pa.Table
+    n_records: int = 0
 
 
 def score_shard(plan: ScorePlan, blocks: Iterable[DosageBlock], shard: int = 0) -> ShardScores:
@@ -111,7 +113,8 @@ def add_scores(left: ShardScores, right: ShardScores) -> ShardScores:
     each other; each knows its shard, for `contested_rows`.
     """
     matches = pa.concat_tables([left.matches, right.matches])
-    return ShardScores(add(left.sums, right.sums), matches)
+    n_records = left.n_records + right.n_records
+    return ShardScores(add(left.sums, right.sums), matches, n_records)
 
 
 _ARRAYS: dict[str, npt.DTypeLike] = {
@@ -137,11 +140,12 @@ PARTIAL_SCHEMA = pa.schema(
         ("set_first", pa.list_(pa.int64())),
         ("set_scores", pa.list_(pa.int64())),
         ("n_samples", pa.int64()),
+        ("n_records", pa.int64()),
         ("matches", pa.large_binary()),
     ]
 )
-"""The arrays of Sums and of its `other`, null where there are none; the scores of its sets; the
-matches as an Arrow stream."""
+"""The arrays of Sums and of its `other`, null where there are none; the scores of its sets; how
+many records there are; the matches as an Arrow stream."""
 
 
 def to_partial(scores: ShardScores) -> pa.Table:
@@ -153,7 +157,8 @@ def to_partial(scores: ShardScores) -> pa.Table:
     row: dict[str, pa.Array] = {name: _blob(getattr(sums, name)) for name in _ARRAYS}
     row |= {name: _blob(getattr(sums.other, name, None)) for name in _OTHER_ARRAYS}
     row |= {"set_first": pa.array([sums.sets.first]), "set_scores": pa.array([sums.sets.scores])}
-    row |= {"n_samples": pa.array([sums.score_sum.shape[1]]), "matches": _blob(sink.getvalue())}
+    row |= {"n_samples": pa.array([sums.score_sum.shape[1]])}
+    row |= {"n_records": pa.array([scores.n_records]), "matches": _blob(sink.getvalue())}
     return pa.table(row, schema=PARTIAL_SCHEMA)
 
 
@@ -167,7 +172,7 @@ def _blob(array: np.ndarray | pa.Buffer | None) -> pa.Array:
 
 
 def add_partials(left: pa.Table, right: pa.Table) -> pa.Table:
-    """`add_scores` of two rows of PARTIAL_SCHEMA; other columns are left out."""
+    """`add_scores` of two partials."""
     return to_partial(add_scores(from_partial(left), from_partial(right)))
 
 
@@ -182,7 +187,7 @@ def from_partial(partial: pa.Table) -> ShardScores:
         other=None if other[0] is None else OtherSums(*other),
         **arrays,
     )
-    return ShardScores(sums, matches_of(partial))
+    return ShardScores(sums, matches_of(partial), partial.column("n_records")[0].as_py())
 
 
 def _array(partial: pa.Table, name: str, dtype: npt.DTypeLike, n_samples: int) -> Any:
@@ -199,4 +204,4 @@ _SHARED = frozenset({"score_offset", "dosage_offset", "records"})
 
 def matches_of(partial: pa.Table) -> pa.Table:
     """The MATCH_SCHEMA table of a partial; its other columns need not be loaded, nor stay so."""
-    return pa.ipc.open_stream(partial.column("matches")[0].as_py()).read_all()
+    return pa.ipc.open_stream(partial.column("matches")[0].as_buffer()).read_all()

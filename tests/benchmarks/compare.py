@@ -1,147 +1,112 @@
-"""`make bench`: check that CuraGenie and its peers agree on generated cohorts, then time them.
+"""`make bench`: measure every goal beside the peers, on generated cohorts, and write the results.
 
-    python -m tests.benchmarks.compare [--rounds 5] [--cohort NAME]... [--results FOLDER]
-
-The programs take turns. A new cohort is a row of COHORTS, a new peer a row of PROGRAMS; cohorts are
-kept under .bench/ for the next run.
+The sums of two programs are compared before their times are believed; a difference ends the run.
+Programs take turns. A new goal is a row in rows.py, a new peer a program in programs.py; cohorts
+are kept under .bench/ for the next run.
 """
 
 import argparse
-import shutil
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
+from tests.benchmarks.chart import scaling_svg
+from tests.benchmarks.measure import CommandFailedError
+from tests.benchmarks.race import Bench, refused, say
+from tests.benchmarks.report import Report, as_json, as_markdown
+from tests.benchmarks.results import Found, NotAvailableError
+from tests.benchmarks.rows import SLOW_TO_START, all_rows
+from tests.benchmarks.scaling_rows import scaling_rows, worker_points
+from tests.benchmarks.shapes import FULL, QUICK
+from tests.benchmarks.waiting import Row
 
-from tests.benchmarks.cohorts import CohortFiles, CohortShape, prepare_cohort
-from tests.benchmarks.measure import Measured
-from tests.benchmarks.programs import (
-    Bgzip,
-    CuraGenieCall,
-    CuraGenieProcess,
-    Plink2,
-    Program,
-    Sums,
-)
-from tests.benchmarks.report import Comparison, Timing, as_json, as_markdown
-
-COHORTS = (CohortShape("gt_2504x50k", n_samples=2_504, n_variants=50_000),)
-PROGRAMS: tuple[Program, ...] = (CuraGenieProcess(), CuraGenieCall(), Plink2(), Bgzip())
-DESCRIPTION = "Check that CuraGenie and its peers agree on generated cohorts, then time them."
 SCRATCH = Path(".bench")
 RESULTS = Path("tests/benchmarks")
 
 
-class DisagreementError(Exception):
-    """Two programs gave different sums for one cohort and score: their times mean nothing."""
+def measure(rows: Sequence[Row], bench: Bench) -> list[Found]:
+    """Every row, or why it has no numbers. Raises DisagreementError where sums differ."""
+    return [_measured(row, bench) for row in rows]
 
 
-def compare(shapes: Sequence[CohortShape], programs: Sequence[Program], rounds: int) -> Comparison:
-    """Runs every present program on every cohort `rounds` times, after one checked run."""
-    reasons = {program.name: program.why_absent() for program in programs}
-    absent = {name: why for name, why in reasons.items() if why is not None}
-    for why in absent.values():
-        _say(f"missing: {why}")
-    present = [program for program in programs if program.name not in absent]
-    timings: list[Timing] = []
-    agreement: list[str] = []
-    cohort_bytes: dict[str, int] = {}
-    for shape in shapes:
-        started = time.perf_counter()
-        cohort = prepare_cohort(shape, SCRATCH)
-        cohort_bytes[shape.name] = cohort.vcf.stat().st_size
-        _say(f"{shape.name}: cohort ready after {time.perf_counter() - started:.0f} s")
-        agreement += _check_agreement(cohort, present)
-        timings += _take_turns(cohort, present, rounds)
-    versions = {program.name: program.version() for program in present}
-    return Comparison(timings, versions, absent, agreement, cohort_bytes)
+def measure_quickly(rows: Sequence[Row], bench: Bench) -> list[Found]:
+    """`measure`, without the rows that are slow to start; they say so."""
+    return [
+        refused(row.row, row.what, row.goal, "left to `make bench`")
+        if row.row in SLOW_TO_START
+        else _measured(row, bench)
+        for row in rows
+    ]
 
 
-def _check_agreement(cohort: CohortFiles, programs: Sequence[Program]) -> list[str]:
-    """One untimed run of each (it also warms the file cache and compiles kernels).
-
-    The first program's sums are what the others are held against.
-    """
-    ours, *others = programs
-    _run(ours, cohort)
-    expected = ours.sums(_folder(ours, cohort))
-    found: list[str] = []
-    for program in others:
-        _run(program, cohort)
-        if program.reads_only:
-            continue
-        sums = program.sums(_folder(program, cohort))
-        worst = _worst_difference(program, sums, expected)
-        text = (
-            f"{cohort.shape.name}: all {len(sums)} sums of {program.name} equal those of "
-            f"{ours.name} (largest difference {worst:.1e}, within what it prints)"
-        )
-        found.append(text)
-        _say(text)
-    return found
+def _measured(row: Row, bench: Bench) -> Found:
+    started = time.perf_counter()
+    try:
+        found = row.measure(bench)
+    except NotAvailableError as why:
+        return refused(row.row, row.what, row.goal, str(why))
+    except CommandFailedError as error:
+        return refused(row.row, row.what, row.goal, f"it failed: {error.in_one_line}")
+    except (OSError, RuntimeError, AssertionError, TimeoutError) as error:
+        return refused(row.row, row.what, row.goal, f"it failed: {_last_line(error)}")
+    say(f"{row.row}: done after {time.perf_counter() - started:.0f} s")
+    return replace(found, facts={**found.facts, "seconds": time.perf_counter() - started})
 
 
-def _worst_difference(program: Program, sums: Sums, expected: Sums) -> float:
-    if sums.keys() != expected.keys():
-        raise DisagreementError(f"{program.name} scored other samples than the first did.")
-    theirs = np.array([sums[sample] for sample in expected])
-    ours = np.array(list(expected.values()))
-    difference = np.abs(theirs - ours)
-    too_far = difference > program.tolerance(ours)
-    if too_far.any():
-        first = int(np.argmax(too_far))
-        raise DisagreementError(
-            f"{program.name} disagrees on {int(too_far.sum())} of {len(ours)} sums; the first is "
-            f"that of {list(expected)[first]}: {theirs[first]} and {ours[first]}."
-        )
-    return float(difference.max())
-
-
-def _take_turns(cohort: CohortFiles, programs: Sequence[Program], rounds: int) -> list[Timing]:
-    runs: Mapping[str, list[Measured]] = {program.name: [] for program in programs}
-    for number in range(1, rounds + 1):
-        for program in programs:
-            runs[program.name].append(_run(program, cohort))
-        times = ", ".join(f"{name} {taken[-1].wall_seconds:.2f} s" for name, taken in runs.items())
-        _say(f"{cohort.shape.name}: round {number} of {rounds}: {times}")
-    return [Timing(cohort.shape, name, tuple(taken)) for name, taken in runs.items()]
-
-
-def _run(program: Program, cohort: CohortFiles) -> Measured:
-    folder = _folder(program, cohort)
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    return program.run(cohort, folder)
-
-
-def _folder(program: Program, cohort: CohortFiles) -> Path:
-    words = "".join(c if c.isalnum() else " " for c in program.name).split()
-    return SCRATCH / "runs" / cohort.shape.name / "-".join(words)
-
-
-def _say(text: str) -> None:
-    sys.stderr.write(f"bench: {text}\n")
+def _last_line(error: BaseException) -> str:
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    return lines[-1]
 
 
 def _arguments(words: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="make bench", description=DESCRIPTION)
-    names = [shape.name for shape in COHORTS]
-    parser.add_argument("--rounds", type=int, default=5, help="timed runs of each program")
-    parser.add_argument("--cohort", action="append", choices=names, help="only this cohort")
-    parser.add_argument("--results", type=Path, default=RESULTS, help="folder for the results")
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.benchmarks.compare",
+        description="Measure the speed goals beside plink2, gnomon, bcftools and cyvcf2.",
+        epilog="example: make bench BENCH='--row dense --row minimac --rounds 3'",
+    )
+    names = [row.row for row in all_rows(FULL, SCRATCH)]
+    add = parser.add_argument
+    add("--quick", action="store_true", help="small cohorts, three rounds, nothing written")
+    add("--rounds", type=int, help="timed runs of each program (5; 3 with --quick)")
+    add("--row", action="append", choices=[*names, "scaling"], help="only this row", metavar="ROW")
+    add("--list", action="store_true", help="the names of the rows, and nothing else")
+    add("--output", choices=["text", "json"], default="text", help="how to print the results")
+    add("--results", type=Path, help="folder for RESULTS.md, results.json and scaling.svg")
     return parser.parse_args(words)
 
 
-def main(words: Sequence[str] | None = None) -> None:
-    arguments = _arguments(words)
-    shapes = [shape for shape in COHORTS if shape.name in (arguments.cohort or [shape.name])]
-    comparison = compare(shapes, PROGRAMS, arguments.rounds)
-    (arguments.results / "RESULTS.md").write_text(as_markdown(comparison))
-    (arguments.results / "results.json").write_text(as_json(comparison))
-    sys.stdout.write(as_markdown(comparison))
+def main(words: Sequence[str] | None = None) -> int:
+    """Returns 0 when all was measured; a goal that is not met is a finding, not a failure."""
+    options = _arguments(words)
+    shapes = QUICK if options.quick else FULL
+    rows = all_rows(shapes, SCRATCH / "peers")
+    if options.list:
+        sys.stdout.writelines(f"{row.row:16} {row.what}: {row.goal}\n" for row in rows)
+        return 0
+    wanted = options.row or [*(row.row for row in rows), *([] if options.quick else ["scaling"])]
+    bench = Bench(SCRATCH, options.rounds or (3 if options.quick else 5))
+    started = time.perf_counter()
+    measure_rows = measure_quickly if options.quick and not options.row else measure
+    found = measure_rows([row for row in rows if row.row in wanted], bench)
+    scaling = measure(scaling_rows(shapes), bench) if "scaling" in wanted else []
+    scaling += worker_points(found)
+    report = Report(found, scaling, bench.rounds, time.perf_counter() - started)
+    folder = options.results or (None if options.quick or options.row else RESULTS)
+    if folder is not None:
+        _write(report, folder)
+    sys.stdout.write(as_json(report) if options.output == "json" else as_markdown(report))
+    return 0
+
+
+def _write(report: Report, folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "RESULTS.md").write_text(as_markdown(report))
+    (folder / "results.json").write_text(as_json(report))
+    if report.scaling:
+        (folder / "scaling.svg").write_text(scaling_svg(report.scaling))
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

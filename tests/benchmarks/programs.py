@@ -1,14 +1,15 @@
-"""The programs that the benchmark compares, one row each: how to run it, what it says the sums are.
+"""What a program of the comparison is, and the two ways of running ours.
 
-plink2 is Debian's, run as its manual says for a VCF and a score, with plain sums in the output. A
-program that is not on the machine is named in the results, never left out silently.
+A program that cannot do a work, or is not on the machine, is named in the results with the reason,
+never left out silently. Calls run in workers, commands in processes of their own.
 """
 
 import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -16,168 +17,177 @@ from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow.csv
+import pyarrow.compute as pc
 import pyarrow.parquet
 
-from core.scoring.policy import Compat
-from core.settings import Settings
-from jobs.run_shards import Executor
-from jobs.score_cohort import score_cohort
-from jobs.scoring_inputs import CohortScoring
-from tests.benchmarks.cohorts import CohortFiles
-from tests.benchmarks.measure import Measured, measure_call, measure_command
+from tests.benchmarks.cohorts import Cohort
+from tests.benchmarks.measure import Measured, measure_command
+from tests.benchmarks.scoring_files import Scores
+from tests.benchmarks.worker import ROOT, with_worker
 
-Sums = Mapping[str, float]
+Sums = dict[str, npt.NDArray[np.float64]]
+"""Sample -> (n_scores,) weighted sums, in the order of the score set."""
+
+Run = Callable[[], Measured]
+
+OURS_WARM = "curagenie, warm"
+OURS_HELD = "curagenie, warm, scoring files held"
+OURS_COLD = "curagenie, cold process"
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """Scores of a cohort. `field` says where dosages come from: GT or DS. `genotypes` stands in for
+    the cohort's VCF where a program reads something made from it."""
+
+    cohort: Cohort
+    scores: Scores
+    field: str = "GT"
+    genotypes: Path | None = None
+
+    @property
+    def source(self) -> Path:
+        return self.genotypes or self.cohort.vcf
 
 
 class Program(Protocol):
-    """A row of the comparison. `reads_only` rows give no sums: they are a floor, not a rival."""
+    """`missing_as` is our policy word for what its sums take a missing call for."""
 
     @property
     def name(self) -> str: ...
 
     @property
-    def reads_only(self) -> bool: ...
+    def missing_as(self) -> str: ...
 
-    def why_absent(self) -> str | None: ...
+    def why_not(self, work: Work) -> str | None:
+        """Why it cannot do the work here; None where it can."""
+        ...
 
     def version(self) -> str: ...
 
-    def run(self, cohort: CohortFiles, folder: Path) -> Measured:
-        """One run from nothing into the empty `folder`."""
+    def session(self, work: Work, folder: Path) -> AbstractContextManager[Run]:
+        """Runs of the work into `folder`, which is there and its own."""
         ...
 
-    def sums(self, folder: Path) -> Sums:
-        """Sample -> weighted sum, from the files of the last run."""
+    def sums(self, work: Work, folder: Path) -> Sums | None:
+        """Those of the last run; None for a program that only reads."""
         ...
 
-    def tolerance(self, sums: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-        """How far each printed sum may be from the exact one."""
+    def tolerance(self, work: Work, sums: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        """How far each of its sums may be from the exact one."""
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class CuraGenieProcess:
-    """`python -m jobs.score_cohort`: everything from interpreter start to exit."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CuraGenie:
+    """What both ways of running us have in common. `forgets`: what the last run left beside the
+    VCF, block directories for example, is removed before each run."""
 
-    name: str = "curagenie (process)"
-    reads_only: bool = False
+    name: str
+    missing_as: str = "mean_cohort"
+    executor: str = "inline"
+    forgets: bool = True
 
-    def why_absent(self) -> str | None:
+    def why_not(self, work: Work) -> str | None:
         return None
 
     def version(self) -> str:
-        return _git_commit()
+        return git_commit()
 
-    def run(self, cohort: CohortFiles, folder: Path) -> Measured:
-        command = [sys.executable, "-m", "jobs.score_cohort", "--genotypes", str(cohort.vcf)]
-        command += ["--scoring-file", str(cohort.scoring_file), "--output", str(folder / "out")]
-        command += ["--compat", "plink2", "--executor", "inline", "--no-reuse"]
-        return measure_command(command, log=folder / "log.txt")
+    def sums(self, work: Work, folder: Path) -> Sums | None:
+        columns = ["accession", "sample_id", "score_sum"]
+        table = pyarrow.parquet.read_table(folder / "out" / "scores.parquet", columns=columns)
+        by_score = [
+            table.filter(pc.field("accession") == work.scores.set.accession(number))
+            for number in range(work.scores.set.n_scores)
+        ]
+        samples = by_score[0]["sample_id"].to_pylist()
+        values = np.stack([one["score_sum"].to_numpy() for one in by_score], axis=1)
+        return dict(zip(samples, values, strict=True))
 
-    def sums(self, folder: Path) -> Sums:
-        table = pyarrow.parquet.read_table(folder / "out" / "scores.parquet")
-        samples, sums = table.column("sample_id"), table.column("score_sum")
-        return dict(zip(samples.to_pylist(), sums.to_pylist(), strict=True))
-
-    def tolerance(self, sums: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    def tolerance(self, work: Work, sums: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
         return np.full_like(sums, 1e-9)
 
+    def _arguments(self, work: Work, folder: Path) -> list[str]:
+        """No call of the cohorts is half missing; the word is the one that stores are written
+        with."""
+        arguments = ["--genotypes", str(work.source), "--output", str(folder / "out")]
+        arguments += ["--scoring-file", *map(str, work.scores.ours), "--no-reuse"]
+        arguments += ["--genotype-field", work.field, "--executor", self.executor]
+        arguments += ["--compat", "plink2", "--missing", self.missing_as]
+        return [*arguments, "--policy", "half_call=missing"]
 
-@dataclass(frozen=True, slots=True)
-class CuraGenieCall(CuraGenieProcess):
-    """The same work as a call in a process that has run it before: what a worker pays."""
+    def _environment(self, folder: Path) -> dict[str, str]:
+        """Everything that outlives a run goes under one folder of the program."""
+        return {
+            "PYTHONPATH": str(ROOT),
+            "CURAGENIE_DATA_DIR": str(folder.absolute() / "data"),
+            "XDG_CACHE_HOME": str(folder.absolute() / "data" / "cache"),
+            "RAY_DATA_DISABLE_PROGRESS_BARS": "1",
+        }
 
-    name: str = "curagenie (warm call)"
-
-    def run(self, cohort: CohortFiles, folder: Path) -> Measured:
-        request = CohortScoring(
-            genotypes=(str(cohort.vcf),),
-            scoring_files=(cohort.scoring_file,),
-            output=folder / "out",
-            compat=Compat.PLINK2,
-            reuse=False,
-            shard_bytes=Settings.model_fields["shard_bytes"].default,
-        )
-        return measure_call(
-            lambda: score_cohort(
-                request, executor=Executor.INLINE, on_progress=lambda done, total: None
-            )
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class Plink2:
-    """plink2 --vcf --score with as many threads as there are cores."""
-
-    name: str = "plink2"
-    reads_only: bool = False
-
-    def why_absent(self) -> str | None:
-        return _why_not_installed("plink2", package="plink2")
-
-    def version(self) -> str:
-        return _first_line("plink2", "--version")
-
-    def run(self, cohort: CohortFiles, folder: Path) -> Measured:
-        command = ["plink2", "--threads", str(os.cpu_count()), "--vcf", str(cohort.vcf)]
-        command += ["--score", str(cohort.plink_score), "1", "2", "3", "header"]
-        command += ["ignore-dup-ids", "cols=+scoresums", "--out", str(folder / "out")]
-        return measure_command(command, log=folder / "log.txt")
-
-    def sums(self, folder: Path) -> Sums:
-        options = pyarrow.csv.ParseOptions(delimiter="\t")
-        table = pyarrow.csv.read_csv(folder / "out.sscore", parse_options=options)
-        samples = table.column(table.column_names[0]).to_pylist()
-        (column,) = [
-            name for name in table.column_names if name.endswith("_SUM") and "DOS" not in name
-        ]
-        return dict(zip(samples, table.column(column).to_pylist(), strict=True))
-
-    def tolerance(self, sums: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-        """Half a unit of the sixth digit, the last that plink2 prints."""
-        digits = np.floor(np.log10(np.maximum(np.abs(sums), 1e-300)))
-        return 0.5 * 10 ** (digits - 5) * 1.001 + 1e-9
+    def _before_run(self, work: Work, folder: Path) -> None:
+        shutil.rmtree(folder / "out", ignore_errors=True)
+        if self.forgets:
+            shutil.rmtree(folder / "data", ignore_errors=True)
+            work.cohort.forget()
 
 
-@dataclass(frozen=True, slots=True)
-class Bgzip:
-    """bgzip -dc: inflating and checking alone, below which no reader of the file can come."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CuraGenieProcess(CuraGenie):
+    """`python -m jobs.score_cohort`: everything from interpreter start to exit."""
 
-    name: str = "bgzip -dc (reads only)"
-    reads_only: bool = True
+    name: str = OURS_COLD
+    env: tuple[tuple[str, str], ...] = ()
 
-    def why_absent(self) -> str | None:
-        return _why_not_installed("bgzip", package="tabix")
+    @contextmanager
+    def session(self, work: Work, folder: Path) -> Iterator[Run]:
+        command = [sys.executable, "-m", "jobs.score_cohort", *self._arguments(work, folder)]
+        env = self._environment(folder) | dict(self.env)
 
-    def version(self) -> str:
-        return _first_line("bgzip", "--version")
+        def run() -> Measured:
+            self._before_run(work, folder)
+            return measure_command(command, log=folder / "log.txt", env=env)
 
-    def run(self, cohort: CohortFiles, folder: Path) -> Measured:
-        command = ["bgzip", "--stdout", "--decompress", "--threads", str(os.cpu_count())]
-        return measure_command([*command, str(cohort.vcf)], log=Path(os.devnull))
-
-    def sums(self, folder: Path) -> Sums:
-        raise TypeError(f"{self.name} computes no sums")
-
-    def tolerance(self, sums: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-        raise TypeError(f"{self.name} computes no sums")
+        yield run
 
 
-def _why_not_installed(command: str, *, package: str) -> str | None:
-    if shutil.which(command):
-        return None
-    return f"{command} is not on the PATH (Debian and Ubuntu: apt-get install {package})"
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CuraGenieCall(CuraGenie):
+    """The same command again and again in one process: what a worker pays.
+
+    `cpus`: how many it may use (None: all). `ray_cpus`: the logical CPUs of its own Ray.
+    """
+
+    name: str = OURS_WARM
+    cpus: int | None = None
+    ray_cpus: int | None = None
+    shard_bytes: int | None = None
+    holds_scoring_files: bool = False
+
+    @contextmanager
+    def session(self, work: Work, folder: Path) -> Iterator[Run]:
+        parameters = {
+            "arguments": self._arguments(work, folder),
+            "ray_cpus": self.ray_cpus,
+            "holds_scoring_files": self.holds_scoring_files,
+        }
+        env = self._environment(folder)
+        if self.shard_bytes is not None:
+            env["CURAGENIE_SHARD_BYTES"] = str(self.shard_bytes)
+        cpus = None if self.cpus is None else sorted(os.sched_getaffinity(0))[: self.cpus]
+        log = folder / "log.txt"
+        with with_worker("score", parameters, log=log, cpus=cpus, env=env) as call:
+
+            def run() -> Measured:
+                self._before_run(work, folder)
+                return call()
+
+            yield run
 
 
 @cache
-def _first_line(*command: str) -> str:
-    run = subprocess.run(command, capture_output=True, text=True, check=True)
-    return run.stdout.splitlines()[0].strip()
-
-
-@cache
-def _git_commit() -> str:
+def git_commit() -> str:
     """The commit, with a mark where the checkout differs from it."""
     command = ["git", "describe", "--always", "--dirty", "--abbrev=12"]
     run = subprocess.run(command, capture_output=True, text=True, check=False)

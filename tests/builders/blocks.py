@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 
 from core.genotypes.block import DosageBlock
@@ -12,9 +13,9 @@ Site = tuple[str, int, str, str]
 
 def block_of(
     sites: Sequence[Site],
-    dosage: Sequence[Sequence[float]],
+    dosage: npt.ArrayLike,
     *,
-    ploidy: Sequence[Sequence[int]] | None = None,
+    ploidy: npt.ArrayLike | None = None,
     ids: Sequence[str] | None = None,
     imputed: bool = False,
 ) -> DosageBlock:

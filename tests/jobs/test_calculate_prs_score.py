@@ -10,13 +10,13 @@ from core.events import Message
 from core.job import Job, JobState, Queue
 from core.records.records import NO_REFERENCE, GenomicData, PrsScore, RecordStatus
 from core.records.session import Database
-from core.storage.objects import ObjectStore
-from jobs import calculate_prs_score
+from core.storage.objects import ObjectStore, delete_folder
+from jobs import calculate_prs_score, process_genomic_file
 from jobs.attempt import JobEnvironment, run_attempt
-from jobs.submit import submit_prs
+from jobs.submit import submit_genomic_file, submit_prs
 from tests.builders.records import FILENAME, KEY, USER, stored_upload
 from tests.builders.scoring_file import Row, write_scoring_file
-from tests.builders.vcf import Record, bgzip, vcf_text
+from tests.builders.vcf import DS_FORMAT, FORMATS, GRCH37_CONTIGS, Record, bgzip, vcf_text
 
 WEIGHTS = [Row("1", 1000, "G", "A", 0.5), Row("1", 2000, "G", "A", 0.25), Row("1", 9, "G", "A", 1)]
 
@@ -115,6 +115,94 @@ def test_the_stored_summary_names_files_as_the_user_does(
     assert summary["genotypes"] == [{"uri": FILENAME, "sha256": data.sha256}]
     assert summary["scores"]["PGS000001"]["scoring_file"]["uri"] == "PGS000001.txt.gz"
     assert str(environment.scoring_files_dir) not in json.dumps(summary)
+
+
+def processed_upload(
+    database: Database, environment: JobEnvironment, objects: ObjectStore, content: bytes
+) -> GenomicData:
+    """An upload that was read, and stored, by its job."""
+    with database.transaction() as tx:
+        data = stored_upload(tx, objects, content)
+        submitted = submit_genomic_file(tx, data)
+        job = tx.jobs.lease(submitted.queue, owner="test", seconds=30)
+    assert job is not None
+    run_attempt(job, environment, process_genomic_file.BODY)
+    with database.reading() as tx:
+        return tx.genomic_data.get(data.id, user_id=USER)
+
+
+def test_a_stored_upload_is_scored_without_its_file(
+    database: Database, environment: JobEnvironment, objects: ObjectStore
+) -> None:
+    install_score(environment)
+    records = [Record("1", 1000, ["0/1"]), Record("1", 2000, ["1/1"])]
+    content = bgzip(vcf_text(records, samples=["S1"]))
+    data = processed_upload(database, environment, objects, content)
+    objects.delete(data.file_url)
+    job, (score,) = calculate(database, environment, data, ["PGS000001"])
+    assert job.state is JobState.COMPLETE
+    assert score.raw_sum == 0.5 * 1 + 0.25 * 2
+    with objects.open(f"{score.result_url}/summary.json") as source:
+        summary = json.loads(source.read())
+    assert summary["genotypes"] == [{"uri": FILENAME, "sha256": data.sha256}]
+    assert "cgstore" not in json.dumps(summary)
+
+
+def test_a_store_of_another_version_is_passed_over(
+    database: Database, environment: JobEnvironment, objects: ObjectStore
+) -> None:
+    install_score(environment)
+    records = [Record("1", 1000, ["0/1"]), Record("1", 2000, ["1/1"])]
+    content = bgzip(vcf_text(records, samples=["S1"]))
+    data = processed_upload(database, environment, objects, content)
+    with objects.put_stream(f"{data.store_url}/manifest.json") as writer:
+        writer.write(b'{"format": "curagenie-genotype-store", "version": 99}')
+    job, (score,) = calculate(database, environment, data, ["PGS000001"])
+    assert job.state is JobState.COMPLETE
+    assert score.raw_sum == 0.5 * 1 + 0.25 * 2
+
+
+def test_imputed_calls_on_x_are_scored_from_the_file_which_has_their_gt(
+    database: Database,
+    environment: JobEnvironment,
+    objects: ObjectStore,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level("INFO", logger="jobs")
+    rows = [Row("X", 3_000_000, "G", "A", 1.0), Row("Y", 3_000_000, "G", "A", 1.0)]
+    path = environment.scoring_files_dir / "PGS000001.txt.gz"
+    write_scoring_file(path, rows, accession="PGS000001")
+    records = [Record("X", 3_000_000, ["1:0.9"], format="GT:DS")]
+    meta = (*GRCH37_CONTIGS, *FORMATS, DS_FORMAT)
+    content = bgzip(vcf_text(records, samples=["S1"], meta=meta))
+    data = processed_upload(database, environment, objects, content)
+    stored, (score,) = calculate(database, environment, data, ["PGS000001"])
+    assert stored.state is JobState.COMPLETE
+    assert f"genomic data {data.id} is read again" in caplog.text
+    delete_folder(objects, str(data.store_url))
+    with database.transaction() as tx:
+        metadata = {k: v for k, v in (data.metadata_json or {}).items() if k != "store"}
+        data = tx.genomic_data.complete(data.id, metadata)
+    _, (from_file,) = calculate(database, environment, data, ["PGS000001"])
+    assert score.raw_sum == from_file.raw_sum == pytest.approx(0.9)
+
+
+def test_a_damaged_store_is_our_failure_and_names_its_file(
+    database: Database, environment: JobEnvironment, objects: ObjectStore
+) -> None:
+    install_score(environment)
+    records = [Record("1", 1000, ["0/1"]), Record("1", 2000, ["1/1"])]
+    data = processed_upload(
+        database, environment, objects, bgzip(vcf_text(records, samples=["S1"]))
+    )
+    with objects.put_stream(f"{data.store_url}/chunks/00000-00000-sites.arrow") as writer:
+        writer.write(b"something else")
+    job, (score,) = calculate(database, environment, data, ["PGS000001"])
+    assert job.state is JobState.QUEUED
+    assert job.problem is not None
+    assert job.problem["code"] == "infrastructure_error"
+    assert job.problem["file"] == f"{FILENAME}/chunks/00000-00000-sites.arrow"
+    assert score.status is RecordStatus.PROCESSING
 
 
 def test_a_scoring_file_that_cannot_be_used_fails_its_own_score_only(

@@ -2,16 +2,20 @@
 
 from dataclasses import replace
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
-from core.job import JobState, Queue
+from core.genotypes.calls import GenotypeField, HalfCall
+from core.genotypes.formats import open_cohort
+from core.genotypes.source import BlockReader, GenotypeShard, plan_shards
+from core.job import Job, JobState, Queue
 from core.records.records import GenomicData, RecordStatus
 from core.records.session import Database
 from core.storage.byte_ranges import S3Access
 from core.storage.objects import ObjectsLocation, ObjectStore, open_objects
 from jobs import process_genomic_file
-from jobs.attempt import JobEnvironment, run_attempt
+from jobs.attempt import JobContext, JobEnvironment, run_attempt
 from jobs.submit import submit_genomic_file
 from tests.builders.records import FILENAME, KEY, USER, stored_upload
 from tests.builders.s3_server import running_s3_server
@@ -89,6 +93,48 @@ def test_a_file_that_cannot_be_used_fails_in_the_users_words_and_is_not_kept(
     assert upload_complete.data["problem"] == data.problem
 
 
+def test_the_upload_is_stored_in_the_same_pass(
+    database: Database, environment: JobEnvironment, objects: ObjectStore
+) -> None:
+    content = bgzip(vcf_text(RECORDS))
+    data = process(database, environment, objects, content)
+    assert data.store_url == "genomic_data/0123/genotypes-1.cgstore"
+    store = open_cohort([objects.uri_of(data.store_url)])
+    (read,) = [list(read_all(shard)) for shard in plan_shards(store, 1 << 20)]
+    file = open_cohort([objects.uri_of(data.file_url)])
+    (expected,) = [list(read_all(shard)) for shard in plan_shards(file, 1 << 20)]
+    assert store.samples == file.samples
+    assert store.build is file.build
+    assert [block.batch for block in read] == [block.batch for block in expected]
+
+
+def read_all(shard: GenotypeShard) -> BlockReader:
+    return shard.reader(field=GenotypeField.AUTO, half_call=HalfCall.MISSING, wanted=None, s3=None)
+
+
+def test_of_several_attempts_one_store_is_kept(
+    database: Database, environment: JobEnvironment, objects: ObjectStore
+) -> None:
+    def die_at_the_end(job: Job, context: JobContext) -> NoReturn:
+        process_genomic_file.run(job, context)
+        raise MemoryError
+
+    dying = replace(process_genomic_file.BODY, run=die_at_the_end)
+    dead = replace(dying, clean_up=lambda *_: None)
+    with database.transaction() as tx:
+        data = stored_upload(tx, objects, bgzip(vcf_text(RECORDS)))
+        submit_genomic_file(tx, data)
+    kept: list[set[str]] = []
+    for body in (dying, dead, process_genomic_file.BODY):
+        with database.transaction() as tx:
+            job = tx.jobs.lease(Queue.GENOMIC_PROCESSING, owner="test", seconds=30)
+        assert job is not None
+        run_attempt(job, environment, body)
+        kept.append({key.split("/")[2] for key in objects.keys("genomic_data")})
+    file = KEY.rpartition("/")[2]
+    assert kept == [{file}, {file, "genotypes-2.cgstore"}, {file, "genotypes-3.cgstore"}]
+
+
 def test_after_our_own_failure_the_upload_is_kept(
     database: Database, environment: JobEnvironment, objects: ObjectStore
 ) -> None:
@@ -124,6 +170,9 @@ def test_an_upload_in_a_bucket_is_read_there_and_removed_there(
         remote, objects = replace(environment, objects=location), open_objects(location)
         good = process(database, remote, objects, bgzip(vcf_text(RECORDS)))
         assert good.status is RecordStatus.COMPLETED
+        assert good.store_url is not None
+        store = open_cohort([objects.uri_of(good.store_url)], s3=access)
+        assert store.samples == ("S1", "S2")
         bad = process(database, remote, objects, b"not a VCF")
         assert bad.problem is not None
         assert bad.problem["file"] == FILENAME

@@ -1,12 +1,14 @@
 """Running shards: where, and what an error becomes."""
 
 import weakref
+from dataclasses import replace
 
 import pyarrow as pa
 import pytest
 
 from core.errors import GenotypeFileError, InfrastructureError, Where
-from core.genotypes.vcf import Shard, open_cohort, plan_shards
+from core.genotypes.source import GenotypeShard, plan_shards
+from core.genotypes.vcf import open_cohort
 from jobs.run_shards import Executor, choose_executor, run_shards
 from tests.builders.vcf import Record, vcf_text, write_vcf
 
@@ -25,19 +27,19 @@ def test_threads_let_a_result_go_once_it_is_taken(cohort):
         assert sum(result() is not None for result in held) <= 1
 
 
-def index_of(shard: Shard) -> pa.Table:
+def index_of(shard: GenotypeShard) -> pa.Table:
     return pa.table({"index": [shard.index]})
 
 
-def refuse(shard: Shard) -> pa.Table:
+def refuse(shard: GenotypeShard) -> pa.Table:
     raise GenotypeFileError("broken.", where=Where("a.vcf", line=shard.index), fix="Mend it.")
 
 
-def blunder(shard: Shard) -> pa.Table:
+def blunder(shard: GenotypeShard) -> pa.Table:
     return pa.table({"index": shard.index})  # a mistake of ours: no list
 
 
-def die(_shard: Shard) -> pa.Table:
+def die(_shard: GenotypeShard) -> pa.Table:
     import os
 
     os._exit(1)
@@ -48,9 +50,11 @@ def test_a_small_local_run_stays_in_this_process(cohort, monkeypatch):
     assert choose_executor(Executor.AUTO, cohort) is Executor.INLINE
 
 
-def test_a_given_cluster_is_used(cohort, monkeypatch):
+def test_a_given_cluster_is_used_for_more_than_one_task(cohort, monkeypatch):
     monkeypatch.setenv("RAY_ADDRESS", "auto")
-    assert choose_executor(Executor.AUTO, cohort) is Executor.RAY
+    assert choose_executor(Executor.AUTO, cohort) is Executor.INLINE
+    large = replace(cohort, files=(replace(cohort.files[0], size_bytes=1 << 26),))
+    assert choose_executor(Executor.AUTO, large) is Executor.RAY
     assert choose_executor(Executor.INLINE, cohort) is Executor.INLINE
 
 

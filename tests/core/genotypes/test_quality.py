@@ -2,9 +2,10 @@
 
 from collections import Counter
 
+import numpy as np
 import pytest
 from cyvcf2 import VCF
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.genotypes.quality import QualityCounts, allele_type, count_quality
@@ -41,6 +42,19 @@ def test_transitions_are_counted_against_transversions():
 def test_a_missing_call_counts_once_however_many_alts_its_record_has():
     counts = count_quality([block_of([("1", 1, "A", "C,G")], [[255, 0], [255, 1]])])
     assert (counts.n_calls, counts.n_missing, counts.call_rate) == (2, 1, 0.5)
+
+
+@given(st.integers(1, 200), st.integers(0, 9), st.booleans())
+@settings(deadline=None)
+def test_missing_calls_are_those_of_first_rows(n_samples, seed, imputed):
+    rng = np.random.default_rng(seed)
+    missing = np.nan if imputed else 255
+    dosage = rng.choice([0, 1, 2, missing], (6, n_samples))
+    sites = [("1", 1, "A", "C,G"), ("1", 2, "A", "C"), ("1", 3, "A", "C,G,T")]
+    counts = count_quality([block_of(sites, dosage, imputed=imputed)])
+    of_records = dosage[[0, 2, 3]]
+    n_missing = np.isnan(of_records).sum() if imputed else (of_records == 255).sum()
+    assert counts.n_missing == n_missing
 
 
 def test_nothing_counted_has_no_rates():

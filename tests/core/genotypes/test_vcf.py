@@ -20,12 +20,14 @@ from core.genotypes.calls import GenotypeField, HalfCall
 from core.genotypes.vcf import (
     Cohort,
     ShardReader,
-    VcfFile,
     Wanted,
     open_cohort,
+    open_vcf,
     plan_shards,
 )
-from core.genotypes.vcf_lines import ShardLines, TextRange
+from core.genotypes.vcf_blocks import Decoding
+from core.genotypes.vcf_input import TextRange
+from core.genotypes.vcf_shard import ShardScan
 from core.storage.byte_ranges import S3Access, open_byte_ranges
 from tests.builders.s3_server import running_s3_server
 from tests.builders.vcf import (
@@ -667,7 +669,7 @@ def test_the_line_number_counts_every_line_before_the_shard(tmp_path):
             failures.append((shard.index, error.where))
     ((index, where),) = failures
     assert index > 10
-    assert where.line == cohort.files[0].header.n_lines + 4322
+    assert where.line == open_vcf(uri).header.n_lines + 4322
 
 
 def test_a_half_call_can_be_an_error(calls_of):
@@ -713,13 +715,14 @@ def test_a_file_that_changes_between_planning_and_reading_is_an_error(tmp_path):
 def test_a_line_longer_than_the_limit_is_refused(tmp_path):
     record = Record("1", 5, ["0/1", "0/1"], id="x" * 300_000)
     uri = write_vcf(tmp_path / "f.vcf", vcf_text([GOOD, record, GOOD]))
-    file: VcfFile = open_cohort([uri]).files[0]
+    file = open_vcf(uri)
     text_range = TextRange(
         open_byte_ranges(uri), file.compression, file.first_record, file.size_bytes, 0
     )
-    lines = ShardLines(text_range, window_bytes=1000, max_group_bytes=100_000)
+    decoding = Decoding(file.header.samples, GenotypeField.GT, HalfCall.MISSING, 1000)
+    scan = ShardScan([text_range], decoding, None, window_bytes=1000, max_group_bytes=100_000)
     with pytest.raises(GenotypeFileError, match="longer than"):
-        list(lines)
+        list(scan)
 
 
 def test_more_alleles_than_memory_is_refused(tmp_path, monkeypatch):
