@@ -88,7 +88,7 @@ class Settings(BaseSettings):
     scoring_files_dir: Path = Field(
         default_factory=_default_scoring_files_dir, validation_alias=_ours("SCORING_FILES_DIR")
     )
-    shard_bytes: int = Field(32 * MIB, ge=64 * 1024, validation_alias=_ours("SHARD_BYTES"))
+    shard_bytes: int | None = Field(None, ge=64 * 1024, validation_alias=_ours("SHARD_BYTES"))
     max_upload_bytes: int = Field(64 * GIB, ge=1, validation_alias=_ours("MAX_UPLOAD_BYTES"))
 
     progress_hz: float = Field(4.0, gt=0, le=100, validation_alias=_ours("PROGRESS_HZ"))

@@ -38,11 +38,11 @@ class JobEnvironment:
     database_url: str = field(repr=False)
     objects: ObjectsLocation
     scoring_files_dir: Path
-    shard_bytes: int
+    shard_bytes: int | None
     lease_seconds: float = 30.0
     heartbeat_seconds: float = 10.0
     retry: RetryPolicy = RetryPolicy()
-    executor: Executor = Executor.RAY
+    executor: Executor = Executor.AUTO
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ class JobContext:
     objects_location: ObjectsLocation
     scoring_files: ScoringFileLibrary
     s3: S3Access | None
-    shard_bytes: int
+    shard_bytes: int | None
     executor: Executor
     on_progress: Callable[[int, int], None]
 

@@ -217,5 +217,5 @@ def _refusal(accession: str, path: Path, summary: Mapping[str, Any]) -> Problem:
 def _write(tx: UnitOfWork, job: Job, results: list[ScoreResult]) -> None:
     """Fills the rows that this job still owns; a newer job of the same accession has the others."""
     by_accession = {result.accession: result for result in results}
-    for score in tx.prs_scores.of_job(job.id):
-        tx.prs_scores.finish(score.id, by_accession[score.accession])
+    scores = tx.prs_scores.of_job(job.id)
+    tx.prs_scores.finish_all({score.id: by_accession[score.accession] for score in scores})

@@ -14,9 +14,18 @@ from pathlib import Path
 _OBJECT_STORE_BYTES = 256 << 20
 
 
+def has_cluster() -> bool:
+    """Whether this process is on a cluster, or was given one by RAY_ADDRESS."""
+    return "RAY_ADDRESS" in os.environ or _is_connected()
+
+
+def _is_connected() -> bool:
+    return "ray" in sys.modules and sys.modules["ray"].is_initialized()
+
+
 def join_or_start_ray() -> None:
     """Connect to RAY_ADDRESS, or start a local cluster; nothing where one is connected already."""
-    if "ray" in sys.modules and sys.modules["ray"].is_initialized():
+    if _is_connected():
         return
     if "RAY_ADDRESS" in os.environ:
         import ray  # noqa: PLC0415  not before the environment is known, see above

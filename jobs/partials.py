@@ -1,15 +1,16 @@
-"""Finished shards on disk under their content key: merged from there, and there to resume from."""
+"""Finished subtrees on disk under their content key: added up there, and there to resume from."""
 
 import hashlib
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
 import pyarrow as pa
 from pyarrow import feather
 
 import core
+from core.scoring.shard_tree import Subtree, subtrees
 
 
 def code_digest() -> str:
@@ -31,31 +32,110 @@ def content_key(facts: Mapping[str, object]) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
-class Partials:
-    """One Arrow file per finished shard in `<output>/.partials/<key>/`.
+def partials_folder(output: Path, key: str, *, reuse: bool) -> Path:
+    """`<output>/.partials/<key>/`, made where it lacks.
 
-    Opening removes what other keys left behind, and with `reuse=False` this key's files too.
+    Removes what other keys left behind, and with `reuse=False` this key's files too.
+    """
+    root = output / ".partials"
+    folder = root / key
+    for stale in root.glob("*"):
+        if stale != folder or not reuse:
+            shutil.rmtree(stale)
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def remove_partials(output: Path) -> None:
+    shutil.rmtree(output / ".partials")
+
+
+Add = Callable[[pa.Table, pa.Table], pa.Table]
+
+
+class Partials:
+    """One Arrow file per finished subtree of a run's shards; one process writes.
+
+    Two siblings are replaced by their sum as soon as both are there, up to subtrees of `kept_size`
+    shards. So a run of n shards leaves n / kept_size files, and while tasks end in any order there
+    are at most log2(kept_size) more for each task under way. Three partials are in memory at most.
     """
 
-    def __init__(self, output: Path, key: str, *, reuse: bool) -> None:
-        self._root = output / ".partials"
-        self._folder = self._root / key
-        for stale in self._root.glob("*"):
-            if stale != self._folder or not reuse:
-                shutil.rmtree(stale)
-        self._folder.mkdir(parents=True, exist_ok=True)
+    def __init__(self, folder: Path, n_shards: int, kept_size: int, add: Add) -> None:
+        self._folder = folder
+        self._n_shards = n_shards
+        self._kept_size = kept_size
+        self._add = add
+        folder.mkdir(parents=True, exist_ok=True)
 
-    def finished(self) -> set[int]:
-        """Indices of the shards that need not run again."""
-        return {int(path.stem) for path in self._folder.glob("*.arrow")}
+    def finished(self) -> list[Subtree]:
+        """The subtrees that need not run again; none holds another."""
+        stored = sorted(map(_subtree_of, self._folder.glob("*.arrow")), key=lambda s: -s.size)
+        finished: list[Subtree] = []
+        for subtree in stored:
+            if any(larger.holds(subtree) for larger in finished):
+                self._path(subtree).unlink()  # a kill came between a sum and its parts
+            else:
+                finished.append(subtree)
+        return sorted(finished)
 
-    def save(self, index: int, table: pa.Table) -> None:
-        unfinished = self._folder / f"{index}.unfinished"
-        feather.write_feather(table, str(unfinished), compression="uncompressed")
-        unfinished.replace(self._folder / f"{index}.arrow")
+    def n_finished(self) -> int:
+        """How many shards need not run again."""
+        return sum(self.n_shards_in(subtree) for subtree in self.finished())
 
-    def load(self, index: int, columns: list[str] | None = None) -> pa.Table:
-        return feather.read_table(str(self._folder / f"{index}.arrow"), columns=columns)
+    def n_shards_in(self, subtree: Subtree) -> int:
+        return min(subtree.stop, self._n_shards) - subtree.start
 
-    def remove(self) -> None:
-        shutil.rmtree(self._root)
+    def missing(self, size: int) -> list[Subtree]:
+        """Subtrees of at most `size` shards that hold every shard which is not finished."""
+        finished = self.finished()
+        return [
+            missing
+            for subtree in subtrees(self._n_shards, size)
+            for missing in self._missing_in(subtree, finished)
+        ]
+
+    def _missing_in(self, subtree: Subtree, finished: Iterable[Subtree]) -> Iterator[Subtree]:
+        inside = [one for one in finished if subtree.holds(one)]
+        if subtree.start >= self._n_shards or any(one.holds(subtree) for one in finished):
+            return
+        if not inside:
+            yield subtree
+            return
+        half = Subtree(subtree.start, subtree.size // 2)
+        yield from self._missing_in(half, inside)
+        yield from self._missing_in(half.sibling, inside)
+
+    def save(self, subtree: Subtree, partial: pa.Table) -> None:
+        """Store a finished subtree, or the largest sum that it completes."""
+        added: list[Subtree] = []
+        while subtree.size < self._kept_size:
+            sibling = subtree.sibling
+            if sibling.start < self._n_shards:
+                if not self._path(sibling).exists():
+                    break
+                stored = self.load(sibling)
+                is_left = subtree < sibling
+                partial = self._add(partial, stored) if is_left else self._add(stored, partial)
+                added.append(sibling)
+            subtree = subtree.parent
+        self._write(subtree, partial)
+        for part in added:
+            self._path(part).unlink()
+
+    def load(self, subtree: Subtree, columns: list[str] | None = None) -> pa.Table:
+        return feather.read_table(str(self._path(subtree)), columns=columns, memory_map=True)
+
+    def _write(self, subtree: Subtree, partial: pa.Table) -> None:
+        path = self._path(subtree)
+        unfinished = path.with_suffix(".unfinished")
+        feather.write_feather(partial, str(unfinished), compression="uncompressed")
+        unfinished.replace(path)
+
+    def _path(self, subtree: Subtree) -> Path:
+        return self._folder / f"{subtree.start}-{subtree.size}.arrow"
+
+
+def _subtree_of(path: Path) -> Subtree:
+    start, _, size = path.stem.partition("-")
+    return Subtree(int(start), int(size))

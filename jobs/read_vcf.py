@@ -1,13 +1,14 @@
 """Ray Data datasource over the shards of a cohort.
 
-One read task per shard. By default its blocks are DosageBlocks; given `work`, the task runs it on
-the shard instead, so that reading and scoring are one task and only what `work` returns leaves it.
-Overheads: about 25 ms a task, hence shards of some seconds' work.
+`read_vcf` has one read task per shard, whose blocks are DosageBlocks. With other work, reading and
+scoring for example, what is to be done once is a task, a shard or several, and only what the work
+returns leaves it. Overheads: about 25 ms a task, hence tasks of some seconds' work.
 """
 
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import lru_cache
+from typing import Any, TypeVar
 
 import pyarrow as pa
 import ray
@@ -22,20 +23,21 @@ from core.genotypes.source import GenotypeShard, plan_shards
 from core.storage.byte_ranges import S3Access
 
 _MAX_RETRIES = 3
-"""How often a shard runs again after its worker died. Ray Data tries without end, so that a shard
+"""How often a task runs again after its worker died. Ray Data tries without end, so that one
 which kills its worker would occupy the cluster for ever."""
 
-ShardWork = Callable[[GenotypeShard], Iterable[pa.Table]]
+
+Task = TypeVar("Task")
 
 
 class ShardDatasource(Datasource):
-    """`work` and the shards, whose files name every sample, are broadcast once through the object
-    store and unpacked once per worker process; a task carries its shard's number."""
+    """`work` and the tasks, whose shards' files name every sample, are broadcast once through the
+    object store and unpacked once per worker process; a read task carries its number alone."""
 
-    def __init__(self, shards: Sequence[GenotypeShard], work: ShardWork) -> None:
+    def __init__(self, tasks: Sequence[Any], work: Callable[[Any], Iterable[pa.Table]]) -> None:
         super().__init__()
-        self._shards = tuple(shards)
-        self._broadcast = ray.put((self._shards, work))
+        self._n_tasks = len(tasks)
+        self._broadcast = ray.put((tuple(tasks), work))
 
     def get_name(self) -> str:
         return "GenotypeShards"
@@ -52,12 +54,10 @@ class ShardDatasource(Datasource):
         return [
             ReadTask(
                 _ReadShard(self._broadcast, number),
-                BlockMetadata(
-                    num_rows=None, size_bytes=None, input_files=(shard.file.uri,), exec_stats=None
-                ),
+                BlockMetadata(num_rows=None, size_bytes=None, input_files=None, exec_stats=None),
                 per_task_row_limit=per_task_row_limit,
             )
-            for number, shard in enumerate(self._shards)
+            for number in range(self._n_tasks)
         ]
 
 
@@ -67,12 +67,12 @@ class _ReadShard:
         self._number = number
 
     def __call__(self) -> Iterator[pa.Table]:
-        shards, work = _load(self._broadcast)
-        yield from work(shards[self._number])
+        tasks, work = _load(self._broadcast)
+        yield from work(tasks[self._number])
 
 
 @lru_cache(maxsize=1)
-def _load(broadcast: ray.ObjectRef) -> tuple[tuple[GenotypeShard, ...], ShardWork]:
+def _load(broadcast: ray.ObjectRef) -> tuple[tuple[Any, ...], Callable[[Any], Iterable[pa.Table]]]:
     return ray.get(broadcast)
 
 
@@ -110,8 +110,8 @@ def read_vcf(
     return dataset_of(shards, _ReadBlocks(field, half_call, s3))
 
 
-def dataset_of(shards: Sequence[GenotypeShard], work: ShardWork) -> Dataset:
-    """The lazy dataset of what `work` makes of each shard, in no fixed order."""
+def dataset_of(tasks: Sequence[Task], work: Callable[[Task], Iterable[pa.Table]]) -> Dataset:
+    """The lazy dataset of what `work` makes of each task, in no fixed order."""
     context = DataContext.get_current()
     context.enable_progress_bars = False
     context.print_on_execution_start = False
@@ -119,7 +119,7 @@ def dataset_of(shards: Sequence[GenotypeShard], work: ShardWork) -> Dataset:
         # Named parameters are to replace this one, but none of them bounds the retries yet
         warnings.simplefilter("ignore", RayDeprecationWarning)
         return ray.data.read_datasource(
-            ShardDatasource(shards, work),
-            override_num_blocks=max(len(shards), 1),
+            ShardDatasource(tasks, work),
+            override_num_blocks=max(len(tasks), 1),
             ray_remote_args={"max_retries": _MAX_RETRIES},
         )

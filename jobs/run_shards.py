@@ -1,6 +1,6 @@
-"""Run one function over all shards of a cohort: threads in this process, or tasks on Ray.
+"""Run one function over shards, or runs of several: threads in this process, or tasks on Ray.
 
-Results come in the order they finish, each with its shard's index; whoever merges puts them back
+Results come in the order they finish, each with its task's number; whoever merges puts them back
 into the order of the plan. The function is the same in both places.
 """
 
@@ -9,78 +9,85 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import cast
+from typing import Generic, TypeVar, cast
 
 import pyarrow as pa
 
 from core.errors import CuraGenieError, InfrastructureError
 from core.genotypes.source import Cohort, GenotypeShard
-from jobs.local_ray import join_or_start_ray
+from core.lean_imports import let_in
+from jobs.local_ray import has_cluster, join_or_start_ray
 
-ShardFunction = Callable[[GenotypeShard], pa.Table]
+Task = TypeVar("Task")
 
 
 class Executor(StrEnum):
-    """`auto` keeps a small local run in this process, where a cluster's start would cost more than
-    the work."""
+    """`auto` keeps a run in this process where a plan on a cluster, or a cluster's start, would
+    cost more than the work."""
 
     AUTO = "auto"
     INLINE = "inline"
     RAY = "ray"
 
 
-_SMALL_RUN_BYTES = 1 << 30
+_SMALL_RUN_BYTES = 32 << 20
+_LOCAL_RUN_BYTES = 1 << 30
 
 
 def choose_executor(asked: Executor, cohort: Cohort[GenotypeShard]) -> Executor:
-    """What `auto` means here: Ray where a cluster is given by RAY_ADDRESS or the files are large or
-    remote, threads else."""
+    """What `auto` means here: threads for what one task would hold; else Ray where this process is
+    on a cluster or RAY_ADDRESS names one, or the files are very large or remote."""
     if asked is not Executor.AUTO:
         return asked
     remote = any("://" in file.uri and not file.uri.startswith("file://") for file in cohort.files)
-    large = sum(file.size_bytes for file in cohort.files) > _SMALL_RUN_BYTES
-    on_cluster = "RAY_ADDRESS" in os.environ
-    return Executor.RAY if on_cluster or remote or large else Executor.INLINE
+    limit = _SMALL_RUN_BYTES if remote or has_cluster() else _LOCAL_RUN_BYTES
+    return Executor.INLINE if cohort.size_bytes <= limit else Executor.RAY
 
 
 def run_shards(
-    shards: Sequence[GenotypeShard], work: ShardFunction, executor: Executor
+    tasks: Sequence[Task], work: Callable[[Task], pa.Table], executor: Executor
 ) -> Iterator[tuple[int, pa.Table]]:
-    """(shard index, table) of every shard, as they finish.
+    """(place in `tasks`, table) of every task, a shard or several, as they finish.
 
-    Raises the CuraGenieError of the first shard that fails; InfrastructureError where workers died
+    Raises the CuraGenieError of the first task that fails; InfrastructureError where workers died
     more often than Ray retries.
     """
     if executor is Executor.RAY:
-        return _on_ray(shards, work)
-    return _inline(shards, work)
+        return _on_ray(tasks, work)
+    return _inline(tasks, work)
 
 
-def _inline(shards: Sequence[GenotypeShard], work: ShardFunction) -> Iterator[tuple[int, pa.Table]]:
+def _inline(
+    tasks: Sequence[Task], work: Callable[[Task], pa.Table]
+) -> Iterator[tuple[int, pa.Table]]:
     with ThreadPoolExecutor(max_workers=len(os.sched_getaffinity(0))) as threads:
-        index_of = {threads.submit(work, shard): shard.index for shard in shards}
+        number_of = {threads.submit(work, task): number for number, task in enumerate(tasks)}
         try:
-            for future in as_completed(index_of):
-                # A future keeps its result: the tables of all shards need not be in memory at once
-                yield index_of.pop(future), future.result()
+            for future in as_completed(number_of):
+                # A future keeps its result: the tables of all tasks need not be in memory at once
+                yield number_of.pop(future), future.result()
         finally:
             threads.shutdown(wait=True, cancel_futures=True)
 
 
 @dataclass(frozen=True, slots=True)
-class _Numbered:
-    """Shard work for Ray Data: the shard's index travels with the table."""
+class _Numbered(Generic[Task]):
+    """Work for Ray Data: the task's number travels with the table."""
 
-    work: ShardFunction
+    work: Callable[[Task], pa.Table]
 
-    def __call__(self, shard: GenotypeShard) -> Iterator[pa.Table]:
-        table = self.work(shard)
-        yield table.append_column("shard", pa.array([shard.index] * len(table), pa.int32()))
+    def __call__(self, numbered: tuple[int, Task]) -> Iterator[pa.Table]:
+        number, task = numbered
+        table = self.work(task)
+        yield table.append_column("task", pa.array([number] * len(table), pa.int32()))
 
 
-def _on_ray(shards: Sequence[GenotypeShard], work: ShardFunction) -> Iterator[tuple[int, pa.Table]]:
-    if not shards:
+def _on_ray(
+    tasks: Sequence[Task], work: Callable[[Task], pa.Table]
+) -> Iterator[tuple[int, pa.Table]]:
+    if not tasks:
         return
+    let_in("pandas")
     join_or_start_ray()
     # Ray takes a second to import, which a small run in threads need not pay
     from ray.exceptions import RayError  # noqa: PLC0415
@@ -88,12 +95,12 @@ def _on_ray(shards: Sequence[GenotypeShard], work: ShardFunction) -> Iterator[tu
     from jobs.read_vcf import dataset_of  # noqa: PLC0415
 
     try:
-        dataset = dataset_of(shards, _Numbered(work))
+        dataset = dataset_of(list(enumerate(tasks)), _Numbered(work))
         for batch in dataset.iter_batches(batch_size=None, batch_format="pyarrow"):
             table = cast(pa.Table, batch)
             for row in range(len(table)):
                 one = table.slice(row, 1)
-                yield one.column("shard")[0].as_py(), one.drop_columns("shard")
+                yield one.column("task")[0].as_py(), one.drop_columns("task")
     except RayError as error:
         raise _cause(error) from error
 

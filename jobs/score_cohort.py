@@ -5,11 +5,12 @@ entrypoint of `ray job submit --working-dir . -- python -m jobs.score_cohort …
 """
 
 import argparse
+import os
 import platform
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 from enum import StrEnum
 from importlib.metadata import version
 from pathlib import Path
@@ -19,70 +20,30 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from core.errors import CuraGenieError, GenomeBuildError, UserError, Where
 from core.genome_build import GenomeBuild
 from core.genotypes import sex as ploidy
 from core.genotypes.calls import GenotypeField, HalfCall
-from core.genotypes.source import GenotypeShard, plan_shards
+from core.genotypes.formats import open_cohort
+from core.genotypes.source import GenotypeShard
 from core.genotypes.vcf_wanted import Wanted
+from core.lean_imports import keep_out
 from core.samples import sexes_of
 from core.scoring.coverage import Coverage, coverage_of
 from core.scoring.policy import Compat, MatchBy, Missing, Par, Ploidy
 from core.scoring.results import write_results
 from core.scoring.rows import ScoreRows, join_rows
-from core.scoring.scores import (
-    Merged,
-    contested_rows,
-    match_table,
-    merge,
-    score_status,
-    score_table,
-)
-from core.scoring.shard import (
-    RowsByBlock,
-    ScorePlan,
-    from_partial,
-    matches_of,
-    score_shard,
-    to_partial,
-)
+from core.scoring.scores import match_table, score_status, score_table
+from core.scoring.shard import ScorePlan
 from core.scoring.terms import TermContext
-from core.settings import Settings, load_settings
 from core.storage.byte_ranges import S3Access
 from jobs.output_folder import held
-from jobs.partials import Partials, code_digest, content_key
+from jobs.partials import code_digest, content_key, partials_folder, remove_partials
 from jobs.run_shards import Executor, choose_executor, run_shards
+from jobs.score_shards import OnProgress, ScoreShards, ShardRun
 from jobs.scoring_inputs import CohortScoring, Inputs, open_inputs
-
-OnProgress = Callable[[int, int], None]
-
-
-@dataclass(frozen=True, slots=True)
-class ScoreShard:
-    """The work of one task: read a shard, score it, return one row of partial sums.
-
-    `contested` maps a shard's index to the rows that another block holds the better record of.
-    """
-
-    plan: ScorePlan
-    wanted: Wanted
-    genotype_field: GenotypeField
-    s3: S3Access | None
-    contested: Mapping[int, RowsByBlock] = field(default_factory=dict[int, RowsByBlock])
-
-    def __call__(self, shard: GenotypeShard) -> pa.Table:
-        reader = shard.reader(
-            field=self.genotype_field,
-            half_call=self.plan.context.policy.half_call,
-            wanted=self.wanted,
-            s3=self.s3,
-        )
-        plan = replace(self.plan, settled=self.contested.get(shard.index, {}))
-        partial = to_partial(score_shard(plan, reader, shard.index))
-        return partial.append_column("n_records", pa.array([reader.n_records], pa.int64()))
+from jobs.shard_plan import Cut, plan_cut
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,49 +67,55 @@ def score_cohort(
 ) -> dict[str, object]:
     """Run `request`; returns the content of summary.json.
 
-    `on_progress(done, total)` counts shards. A scoring file that cannot be used fails alone, with
-    its problem in the summary; genotypes that cannot be read, no usable scoring file, and a folder
-    that another run is writing into raise.
-    Results appear in `request.output` only when all are complete.
+    `on_progress(done, total)` counts shards, at first as soon as the genotypes are open. A scoring
+    file that cannot be used fails alone, with its problem in the summary; genotypes that cannot be
+    read, no usable scoring file, and a folder that another run is writing into raise. Results
+    appear in `request.output` only when all are complete.
     """
     started = perf_counter()
-    inputs = open_inputs(request)
-    executor = choose_executor(executor, inputs.cohort)
+    cohort = open_cohort(request.genotypes, s3=request.s3)
+    cut = plan_cut(cohort, request.shard_bytes, n_scores=len(request.scoring_files))
+    on_progress(0, len(cut.shards))
+    inputs = open_inputs(request, cohort)
+    executor = choose_executor(executor, cohort)
     with held(request.output):
-        return _score_into_folder(request, inputs, executor, on_progress, started)
+        return _score_into_folder(request, inputs, cut, executor, on_progress, started)
 
 
 def _score_into_folder(
     request: CohortScoring,
     inputs: Inputs,
+    cut: Cut,
     executor: Executor,
     on_progress: OnProgress,
     started: float,
 ) -> dict[str, object]:
-    shards = plan_shards(inputs.cohort, request.shard_bytes)
     rows = join_rows(inputs.files, inputs.policy)
-    plan = _plan(request, inputs, rows, shards, executor)
-    work = ScoreShard(plan, rows.wanted(), request.genotype_field, request.s3)
-    partials = Partials(request.output, _content_key(request, inputs), reuse=request.reuse)
-    n_resumed = len(partials.finished())
+    plan = _plan(request, inputs, rows, cut.shards, executor)
+    key = _content_key(request, inputs, cut.shard_bytes)
+    run = ShardRun(
+        cut=cut,
+        work=ScoreShards(plan, rows.wanted(), request.genotype_field, request.s3),
+        executor=executor,
+        folder=partials_folder(request.output, key, reuse=request.reuse),
+    )
     try:
-        _run_missing(shards, work, executor, partials, on_progress)
-        _settle_contested(shards, work, executor, partials)
+        n_resumed = run.run_missing(on_progress)
+        merged = run.merge_settled()
     except UserError:
-        partials.remove()  # what is wrong with the data will be wrong the next time too
+        remove_partials(request.output)  # the data will be wrong the next time too
         raise
-    merged = _merge(plan, shards, partials)
     matches = match_table(inputs.files, rows, merged, inputs.policy)
     coverage = coverage_of(matches, rows.accessions)
     scores = score_table(inputs.cohort.samples, rows, merged, coverage, inputs.policy)
-    n_records = sum(partials.load(s.index, ["n_records"])[0][0].as_py() for s in shards)
     summary = _summary(request, inputs, coverage, executor) | {
-        "n_shards": len(shards),
+        "shard_bytes": cut.shard_bytes,
+        "n_shards": len(cut.shards),
         "n_shards_resumed": n_resumed,
-        **_speed(n_records, len(inputs.cohort.samples), perf_counter() - started),
+        **_speed(merged.n_records, len(inputs.cohort.samples), perf_counter() - started),
     }
     write_results(request.output, scores, matches, summary)
-    partials.remove()
+    remove_partials(request.output)
     return summary
 
 
@@ -211,7 +178,7 @@ def _keeps_missing_calls(rows: ScoreRows, inputs: Inputs) -> bool:
     return inputs.policy.missing not in (Missing.DROP, Missing.FAIL)
 
 
-def _content_key(request: CohortScoring, inputs: Inputs) -> str:
+def _content_key(request: CohortScoring, inputs: Inputs, shard_bytes: int) -> str:
     return content_key(
         {
             "code": code_digest(),
@@ -221,43 +188,9 @@ def _content_key(request: CohortScoring, inputs: Inputs) -> str:
             "policy": inputs.policy.as_dict(),
             "genotype_field": request.genotype_field,
             "build": inputs.build,
-            "shard_bytes": request.shard_bytes,
+            "shard_bytes": shard_bytes,
         }
     )
-
-
-def _run_missing(
-    shards: Sequence[GenotypeShard],
-    work: ScoreShard,
-    executor: Executor,
-    partials: Partials,
-    on_progress: OnProgress,
-) -> None:
-    """Run the shards that an earlier attempt did not finish."""
-    finished = partials.finished()
-    done = len(finished)
-    on_progress(done, len(shards))
-    missing = [shard for shard in shards if shard.index not in finished]
-    for index, table in run_shards(missing, work, executor):
-        partials.save(index, table)
-        done += 1
-        on_progress(done, len(shards))
-
-
-def _settle_contested(
-    shards: Sequence[GenotypeShard], work: ScoreShard, executor: Executor, partials: Partials
-) -> None:
-    """Score again the shards that took a row which another block has the better record of."""
-    matches = [matches_of(partials.load(shard.index, ["matches"])) for shard in shards]
-    contested = {shards[at].index: rows for at, rows in contested_rows(matches).items()}
-    losers = [shard for shard in shards if shard.index in contested]
-    for index, table in run_shards(losers, replace(work, contested=contested), executor):
-        partials.save(index, table)
-
-
-def _merge(plan: ScorePlan, shards: Sequence[GenotypeShard], partials: Partials) -> Merged:
-    scores = (from_partial(partials.load(shard.index)) for shard in shards)
-    return merge(plan.context.rows.n_scores, plan.n_samples, scores)
 
 
 def _summary(
@@ -277,7 +210,6 @@ def _summary(
         "policy": inputs.policy.as_dict(),
         "frequency_source": _frequency_source(inputs),
         "executor": executor,
-        "shard_bytes": request.shard_bytes,
         "scores": _score_facts(inputs, coverage),
         "refused_scoring_files": {path: error.as_dict() for path, error in inputs.refused.items()},
     }
@@ -333,8 +265,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """The command line. Returns 0 when done, 2 when the request or the data is wrong, 1 when the
     machinery failed."""
     options = _parser().parse_args(arguments)
+    keep_out("pandas")
     try:
-        request = _request(options, load_settings())
+        request = _request(options)
         with _progress_bar() as on_progress:
             executor = Executor(options.executor)
             summary = score_cohort(request, executor=executor, on_progress=on_progress)
@@ -386,7 +319,8 @@ def _words(values: type[StrEnum]) -> list[str]:
     return [value.value for value in values]
 
 
-def _request(options: argparse.Namespace, settings: Settings) -> CohortScoring:
+def _request(options: argparse.Namespace) -> CohortScoring:
+    shard_bytes, s3 = _settings()
     overrides = dict(_field_and_value(text) for text in options.policy)
     named = {"missing": options.missing, "min_overlap": options.min_overlap}
     overrides |= {name: str(value) for name, value in named.items() if value is not None}
@@ -394,7 +328,7 @@ def _request(options: argparse.Namespace, settings: Settings) -> CohortScoring:
         genotypes=tuple(options.genotypes),
         scoring_files=tuple(options.scoring_file),
         output=options.output,
-        shard_bytes=settings.shard_bytes,
+        shard_bytes=shard_bytes,
         build=GenomeBuild(options.build) if options.build is not None else None,
         compat=Compat(options.compat),
         overrides=overrides,
@@ -402,8 +336,33 @@ def _request(options: argparse.Namespace, settings: Settings) -> CohortScoring:
         samples=options.samples,
         genotype_field=GenotypeField(options.genotype_field),
         reuse=not options.no_reuse,
-        s3=settings.s3_access,
+        s3=s3,
     )
+
+
+_SETTINGS = frozenset(
+    {
+        "CURAGENIE_SHARD_BYTES",
+        "AWS_ENDPOINT_URL",
+        "AWS_ACCESS_KEY_ID",
+        "AWS_SECRET_ACCESS_KEY",
+        "AWS_REGION",
+        "AWS_DEFAULT_REGION",
+    }
+)
+
+
+def _settings() -> tuple[int | None, S3Access | None]:
+    """Bytes of a shard and access to S3, where the environment or a .env file may set them.
+
+    Without either there is nothing to validate, nor a fifth of a second to spend on it.
+    """
+    if _SETTINGS.isdisjoint(os.environ) and not Path(".env").exists():
+        return None, None
+    from core.settings import load_settings  # noqa: PLC0415 - see above
+
+    settings = load_settings()
+    return settings.shard_bytes, settings.s3_access
 
 
 def _field_and_value(text: str) -> tuple[str, str]:
@@ -414,9 +373,16 @@ def _field_and_value(text: str) -> tuple[str, str]:
 @contextmanager
 def _progress_bar() -> Iterator[OnProgress]:
     """A bar on a terminal, nothing elsewhere."""
-    columns = (TextColumn("scoring"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    console = Console(stderr=True)
-    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
+    if not sys.stderr.isatty():
+        yield lambda _done, _total: None
+        return
+    from rich import progress as bar  # noqa: PLC0415 - a batch job need not load it
+    from rich.console import Console  # noqa: PLC0415
+
+    columns = (bar.TextColumn("scoring"), bar.BarColumn(), bar.MofNCompleteColumn())
+    with bar.Progress(
+        *columns, bar.TimeRemainingColumn(), console=Console(stderr=True)
+    ) as progress:
         task = progress.add_task("scoring", total=None)
         yield lambda done, total: progress.update(task, completed=done, total=total)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from core.errors import GenomeBuildError, ScoringFileError, UserError, Where
 from core.genome_build import GenomeBuild
 from core.genotypes.calls import GenotypeField
-from core.genotypes.formats import content_uri, open_cohort
+from core.genotypes.formats import content_uri
 from core.genotypes.source import Cohort, GenotypeShard
 from core.samples import read_sample_sheet
 from core.scoring.frequencies import Frequencies, read_frequencies
@@ -20,12 +20,13 @@ from core.storage.byte_ranges import ByteRanges, S3Access, open_byte_ranges
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CohortScoring:
-    """One run, as the command line has it. `overrides` are single policy fields as text."""
+    """One run, as the command line has it. `overrides` are single policy fields as text; without
+    `shard_bytes`, the shards' size follows from the input."""
 
     genotypes: tuple[str, ...]
     scoring_files: tuple[Path, ...]
     output: Path
-    shard_bytes: int
+    shard_bytes: int | None = None
     build: GenomeBuild | None = None
     compat: Compat = Compat.DEFAULT
     overrides: Mapping[str, str] = field(default_factory=dict)
@@ -52,13 +53,12 @@ class Inputs:
     sha256: Mapping[str, str]
 
 
-def open_inputs(request: CohortScoring) -> Inputs:
-    """Open and check everything that a run reads.
+def open_inputs(request: CohortScoring, cohort: Cohort) -> Inputs:
+    """Open and check everything that a run reads beside the genotypes, which are open.
 
-    Raises CohortError, GenotypeFileError, GenomeBuildError, FrequencyFileError, SampleSheetError,
-    PolicyError; the first file's error where no scoring file is usable.
+    Raises GenomeBuildError, FrequencyFileError, SampleSheetError, PolicyError; the first file's
+    error where no scoring file is usable.
     """
-    cohort = open_cohort(request.genotypes, s3=request.s3)
     known = _genotype_build(request, cohort)
     files, refused = _scoring_files(request.scoring_files, known)
     frequencies = read_frequencies(request.frequencies) if request.frequencies else None

@@ -203,21 +203,24 @@ def named_actor(name: str) -> Any:
     return ray.get_actor(name, namespace=NAMESPACE)
 
 
-def publish(user_id: str, message: Message) -> None:
+def publish(*messages: LiveMessage) -> None:
     """Fire and forget: readers that miss it find state and results in the event table."""
+    if not messages:
+        return
     try:
         actor = status_actor()
     except (ValueError, RayError):
-        logger.warning("JobStatus is not running: %s is in the event table only", message["event"])
+        names = ", ".join(message["event"] for _, message in messages)
+        logger.warning("JobStatus is not running: %s is in the event table only", names)
         return
-    actor.publish.remote(user_id, message)
+    for user_id, message in messages:
+        actor.publish.remote(user_id, message)
 
 
 def publish_events(events: list[Event]) -> None:
     """Tells committed events to the clients that are connected."""
-    for event in events:
-        publish(event.user_id, event.message)
+    publish(*(LiveMessage(event.user_id, event.message) for event in events))
 
 
 def publish_progress(user_id: str, progress: Progress) -> None:
-    publish(user_id, unrecorded_message(progress))
+    publish(LiveMessage(user_id, unrecorded_message(progress)))

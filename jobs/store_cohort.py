@@ -13,7 +13,7 @@ from pathlib import Path
 from core.errors import ConflictError, CuraGenieError, UserError
 from core.genotypes.block import DosageBlock
 from core.genotypes.formats import open_cohort
-from core.genotypes.source import Cohort, GenotypeShard, plan_shards
+from core.genotypes.source import Cohort, GenotypeShard
 from core.genotypes.store import open_store
 from core.genotypes.store_append import append_samples, check_joins
 from core.genotypes.store_manifest import MANIFEST, Manifest
@@ -23,6 +23,7 @@ from core.storage.byte_ranges import S3Access
 from core.storage.objects import ObjectsLocation
 from jobs.output_folder import held
 from jobs.run_shards import Executor
+from jobs.shard_plan import plan_cut
 from jobs.summarise_cohort import summarise_cohort
 
 
@@ -84,10 +85,10 @@ def _append(options: argparse.Namespace, settings: Settings) -> dict[str, object
 
 
 def _blocks(
-    cohort: Cohort[GenotypeShard], manifest: Manifest, shard_bytes: int, s3: S3Access | None
+    cohort: Cohort[GenotypeShard], manifest: Manifest, shard_bytes: int | None, s3: S3Access | None
 ) -> Iterator[DosageBlock]:
     """Every block of the cohort, in order, read as the store's calls were."""
-    for shard in plan_shards(cohort, shard_bytes):
+    for shard in plan_cut(cohort, shard_bytes, n_scores=0).shards:
         yield from shard.reader(
             field=manifest.genotype_field, half_call=manifest.half_call, wanted=None, s3=s3
         )

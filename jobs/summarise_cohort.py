@@ -12,11 +12,12 @@ from core.errors import CohortError
 from core.genotypes.calls import GenotypeField, HalfCall
 from core.genotypes.formats import open_cohort
 from core.genotypes.quality import QualityCounts, count_quality
-from core.genotypes.source import Cohort, GenotypeShard, plan_shards
+from core.genotypes.source import Cohort, GenotypeShard
 from core.genotypes.store_manifest import Manifest, chunk_of
 from core.genotypes.store_writer import ShardWriter, StoreTarget, publish, put_samples
 from core.storage.byte_ranges import S3Access
 from jobs.run_shards import Executor, choose_executor, run_shards
+from jobs.shard_plan import plan_cut
 
 FIELD, HALF_CALL = GenotypeField.AUTO, HalfCall.MISSING
 """How calls are read and stored: what scores do unless they are told otherwise."""
@@ -49,7 +50,7 @@ def summarise_cohort(
     *,
     executor: Executor,
     on_progress: Callable[[int, int], None],
-    shard_bytes: int,
+    shard_bytes: int | None,
     s3: S3Access | None = None,
     store: StoreTarget | None = None,
 ) -> dict[str, object]:
@@ -61,7 +62,7 @@ def summarise_cohort(
     its end, CohortError where files do not belong together.
     """
     cohort = open_cohort(uris, s3=s3)
-    shards = plan_shards(cohort, shard_bytes)
+    shards = plan_cut(cohort, shard_bytes, n_scores=0).shards
     executor = choose_executor(executor, cohort)
     on_progress(0, len(shards))
     facts_of: dict[int, dict[str, Any]] = {}

@@ -16,6 +16,7 @@ A mask is int64: bit i (2**i) speaks of byte at + i. Walk it from its lowest bit
         mask &= mask - 1
 """
 
+import importlib
 from collections.abc import Callable
 from functools import cache
 from hashlib import sha256
@@ -28,6 +29,13 @@ from llvmlite import ir
 from numba import config, njit, types
 from numba.core import cgutils
 from numba.extending import intrinsic
+
+from core.lean_imports import keep_out, let_in
+
+# numba's array functions look for scipy's BLAS when they are loaded; no kernel uses it
+keep_out("scipy.linalg")
+importlib.import_module("numba.np.arraymath")
+let_in("scipy.linalg")
 
 P = ParamSpec("P")
 R = TypeVar("R")

@@ -82,6 +82,10 @@ class Cohort(Generic[ShardT]):
     samples: tuple[str, ...]
     build: GenomeBuild | None
 
+    @property
+    def size_bytes(self) -> int:
+        return sum(file.size_bytes for file in self.files)
+
 
 def cohort_of(files: Sequence[GenotypeFile[ShardT]]) -> Cohort[ShardT]:
     """Raises CohortError where there is no file or the samples differ, GenomeBuildError where the

@@ -97,34 +97,48 @@ class EventRepository:
 
     def append(self, user_id: str, payload: Payload, *, job_id: int | None) -> Event:
         """Writes the user's next event; it is told to clients after the commit."""
-        row = EventTable(
-            user_id=user_id,
-            sequence=self._next_sequence(user_id),
-            type=payload.type,
-            status=payload.status,
-            data=payload.data,
-            job_id=job_id,
-            time=_now(self._session),
-        )
-        self._session.add(row)
-        self._session.flush()
-        event = _event(row)
-        self._recorded.append(event)
+        (event,) = self.append_all(user_id, [(payload, job_id)])
         return event
 
-    def _next_sequence(self, user_id: str) -> int:
-        """Holds the user's counter row until the commit, so sequences commit in order."""
+    def append_all(
+        self, user_id: str, payloads: Sequence[tuple[Payload, int | None]]
+    ) -> list[Event]:
+        """Writes the user's next events, each with its job, in this order."""
+        if not payloads:
+            return []
+        first, now = self._reserve(user_id, len(payloads)), _now(self._session)
+        rows = [
+            EventTable(
+                user_id=user_id,
+                sequence=first + at,
+                type=payload.type,
+                status=payload.status,
+                data=payload.data,
+                job_id=job_id,
+                time=now,
+            )
+            for at, (payload, job_id) in enumerate(payloads)
+        ]
+        self._session.add_all(rows)
+        self._session.flush()
+        events = [_event(row) for row in rows]
+        self._recorded.extend(events)
+        return events
+
+    def _reserve(self, user_id: str, count: int) -> int:
+        """The first of the user's next `count` sequences. Holds the user's counter row until the
+        commit, so sequences commit in order."""
         insert = _INSERT[self._session.get_bind().dialect.name]
         statement = (
             insert(UserSequenceTable)
-            .values(user_id=user_id, last_sequence=1)
+            .values(user_id=user_id, last_sequence=count)
             .on_conflict_do_update(
                 index_elements=[UserSequenceTable.user_id],
-                set_={"last_sequence": UserSequenceTable.last_sequence + 1},
+                set_={"last_sequence": UserSequenceTable.last_sequence + count},
             )
             .returning(UserSequenceTable.last_sequence)
         )
-        return self._session.execute(statement).scalar_one()
+        return self._session.execute(statement).scalar_one() - count + 1
 
     def after(self, user_id: str, sequence: int, *, limit: int = 1000) -> list[Event]:
         """The user's events that follow `sequence`, oldest first."""
@@ -480,35 +494,52 @@ class PrsScoreRepository:
 
     def finish(self, prs_id: int, result: ScoreResult) -> PrsScore:
         """Writes a result, completed or failed by its problem, and announces it."""
-        failed = result.problem is not None
-        return self._end(
-            prs_id,
-            status=RecordStatus.FAILED if failed else RecordStatus.COMPLETED,
-            score_reason=None if failed else NO_REFERENCE,
-            raw_sum=result.raw_sum,
-            n_samples=result.n_samples,
-            coverage=result.coverage,
-            weight_coverage=result.weight_coverage,
-            result_url=result.result_url,
-            report=dict(result.report),
-            problem=dict(result.problem) if result.problem is not None else None,
-        )
+        (score,) = self.finish_all({prs_id: result})
+        return score
+
+    def finish_all(self, results: Mapping[int, ScoreResult]) -> list[PrsScore]:
+        """Writes the results of one user's scores, by id, and announces them in this order."""
+        return self._end({prs_id: _outcome(result) for prs_id, result in results.items()})
 
     def fail(self, prs_id: int, problem: Mapping[str, Any]) -> PrsScore:
         """The whole calculation failed: no result at all, and that is announced."""
-        return self._end(prs_id, status=RecordStatus.FAILED, problem=dict(problem))
-
-    def _end(self, prs_id: int, **changes: Any) -> PrsScore:
-        row = self._session.scalars(
-            update(PrsScoreTable)
-            .where(PrsScoreTable.id == prs_id)
-            .values(updated_at=_now(self._session), **changes)
-            .returning(PrsScoreTable)
-            .execution_options(synchronize_session=False, populate_existing=True)
-        ).one()
-        score = _prs_score(row)
-        self._events.append(score.user_id, _ready(score), job_id=score.job_id)
+        (score,) = self._end({prs_id: {"status": RecordStatus.FAILED, "problem": dict(problem)}})
         return score
+
+    def _end(self, changes: Mapping[int, Mapping[str, Any]]) -> list[PrsScore]:
+        if not changes:
+            return []
+        now = _now(self._session)
+        self._session.execute(
+            update(PrsScoreTable),
+            [{"id": prs_id, "updated_at": now, **change} for prs_id, change in changes.items()],
+        )
+        rows = self._session.scalars(
+            select(PrsScoreTable)
+            .where(PrsScoreTable.id.in_(changes))
+            .execution_options(populate_existing=True)
+        )
+        by_id = {row.id: _prs_score(row) for row in rows}
+        scores = [by_id[prs_id] for prs_id in changes]
+        events = [(_ready(score), score.job_id) for score in scores]
+        self._events.append_all(scores[0].user_id, events)
+        return scores
+
+
+def _outcome(result: ScoreResult) -> dict[str, Any]:
+    """The columns that a result fills."""
+    failed = result.problem is not None
+    return {
+        "status": RecordStatus.FAILED if failed else RecordStatus.COMPLETED,
+        "score_reason": None if failed else NO_REFERENCE,
+        "raw_sum": result.raw_sum,
+        "n_samples": result.n_samples,
+        "coverage": result.coverage,
+        "weight_coverage": result.weight_coverage,
+        "result_url": result.result_url,
+        "report": dict(result.report),
+        "problem": dict(result.problem) if result.problem is not None else None,
+    }
 
 
 _RESULT_COLUMNS = (

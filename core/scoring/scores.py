@@ -1,13 +1,12 @@
 """Merge of shards: scores and the fate of every row of every scoring file.
 
-Partial sums are added in shard order, whatever order they arrive in, so the result does not depend
+Partial sums are added along the edges of a fixed tree (`shard_tree`), so the result does not depend
 on the number of workers. Result columns are the contract's.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from functools import reduce
 
 import numpy as np
 import numpy.typing as npt
@@ -19,8 +18,9 @@ from core.scoring.matching import MATCH_TYPES, REASONS, Reason, Status
 from core.scoring.policy import Missing, ScoringPolicy
 from core.scoring.rows import ScoreRows, unjoinable_reason
 from core.scoring.scoring_file import ScoringFile
-from core.scoring.shard import MATCH_SCHEMA, STATUSES, RowsByBlock, ShardScores, add_scores
-from core.scoring.sums import NO_SETS, ScoreTotals, Sums
+from core.scoring.shard import STATUSES, RowsByBlock, ShardScores, add_scores
+from core.scoring.shard_tree import add_in_tree
+from core.scoring.sums import ScoreTotals, Sums
 
 
 class ScoreStatus(StrEnum):
@@ -77,18 +77,18 @@ MATCHES_SCHEMA = pa.schema(
 
 @dataclass(frozen=True, slots=True)
 class Merged:
-    """Sums over all shards, and the rows that met a record, one line per row of ScoreRows."""
+    """Sums over all shards, the rows that met a record, one line per row of ScoreRows, and how many
+    records there are."""
 
     sums: Sums
     matches: pa.Table
+    n_records: int
 
 
-def merge(n_scores: int, n_samples: int, shards: Iterable[ShardScores]) -> Merged:
-    """Add the shards in the order given, which must be the order of the plan."""
-    none = ShardScores(Sums.zeros(NO_SETS, n_scores, n_samples), MATCH_SCHEMA.empty_table())
-    parts = iter(shards)
-    total = reduce(add_scores, parts, next(parts, none))
-    return Merged(total.sums, _one_per_row(total.matches))
+def merge(subtrees: Iterable[ShardScores]) -> Merged:
+    """Add neighbouring subtrees of one size, in order, to the root of the tree."""
+    root = add_in_tree(subtrees, add_scores)
+    return Merged(root.sums, _one_per_row(root.matches), root.n_records)
 
 
 def _one_per_row(matches: pa.Table) -> pa.Table:
@@ -116,15 +116,19 @@ def _by_row(matches: pa.Table) -> pa.Table:
     return lines.set_column(0, "row", row).set_column(1, "n_rows", ones)
 
 
-def contested_rows(shards: Sequence[pa.Table]) -> dict[int, RowsByBlock]:
-    """Rows that fit an allele in several blocks: by shard index and block, those to let go of.
+def contested_rows(n_rows: int, matches: Sequence[pa.Table]) -> dict[int, RowsByBlock]:
+    """Rows that fit an allele in several blocks: by shard and block, those to let go of.
 
-    `shards` are MATCH_SCHEMA tables of one or several shards each. The best match type keeps the
-    row; among equals, the first in the order of shards. Only unsorted files, overlapping files and
-    repeated IDs come to this: the records of one position lie in one block.
+    `matches` are MATCH_SCHEMA tables of one or several shards each, about `n_rows` rows of
+    ScoreRows. The best match type keeps the row; among equals, the first in the order of shards.
+    Only unsorted files, overlapping files and repeated IDs come to this: the records of one
+    position lie in one block. Memory: some bytes a row, and the rows that are met several times.
     """
-    fits = [t.filter(pc.greater_equal(t.column("match_type"), 0)) for t in shards]
-    held = _by_row(pa.concat_tables([MATCH_SCHEMA.empty_table(), *fits]))
+    fits = [table.filter(pc.greater_equal(table.column("match_type"), 0)) for table in matches]
+    twice = _met_twice(n_rows, fits)
+    if not twice.any():
+        return {}
+    held = pa.concat_tables([_some_twice(table, twice) for table in fits])
     columns = ("row", "shard", "block", "match_type")
     row, shard, block, kind = (held.column(name).to_numpy() for name in columns)
     order = np.lexsort((block, shard, kind, row))
@@ -134,6 +138,24 @@ def contested_rows(shards: Sequence[pa.Table]) -> dict[int, RowsByBlock]:
         here = loses[shard[loses] == index]
         lost[index] = {n: row[here[block[here] == n]] for n in np.unique(block[here]).tolist()}
     return lost
+
+
+def _met_twice(n_rows: int, matches: Iterable[pa.Table]) -> npt.NDArray[np.bool_]:
+    """(n_rows,) whether several ranges of the tables hold a row."""
+    change = np.zeros(n_rows + 1, np.int64)
+    for table in matches:
+        first, count = (table.column(name).to_numpy() for name in ("row", "n_rows"))
+        np.add.at(change, first, 1)
+        np.subtract.at(change, first + count, 1)
+    return np.cumsum(change)[:-1] > 1
+
+
+def _some_twice(table: pa.Table, twice: npt.NDArray[np.bool_]) -> pa.Table:
+    """The rows of a MATCH_SCHEMA table that are met twice, each on a line of its own."""
+    up_to = np.append(0, np.cumsum(twice))
+    first, count = (table.column(name).to_numpy() for name in ("row", "n_rows"))
+    lines = _by_row(table.filter(pa.array(up_to[first + count] > up_to[first])))
+    return lines.filter(pa.array(twice[lines.column("row").to_numpy()]))
 
 
 def score_table(

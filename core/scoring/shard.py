@@ -11,12 +11,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from core.genotypes.block import DosageBlock
-from core.scoring.alleles import alleles_of, variant_ids
+from core.scoring.alleles import matched_alleles, variant_ids
 from core.scoring.block_sums import add_block
+from core.scoring.joined_blocks import joined_blocks
 from core.scoring.matching import REASONS, BlockMatches, Reason, Status, match_block
+from core.scoring.rows import MANY_ROWS
 from core.scoring.sums import OtherSums, ScoreSets, Sums, add
 from core.scoring.terms import TermContext
 
@@ -56,27 +57,33 @@ class ScorePlan:
 
 @dataclass(frozen=True, slots=True)
 class ShardScores:
-    """Partial sums of one shard, and a MATCH_SCHEMA table of the rows that it met."""
+    """Partial sums of some shards, a MATCH_SCHEMA table of the rows that they met, and how many
+    records they hold."""
 
     sums: Sums
     matches: pa.Table
+    n_records: int = 0
 
 
 def score_shard(plan: ScorePlan, blocks: Iterable[DosageBlock], shard: int = 0) -> ShardScores:
-    """Partial sums over the blocks of one shard, added in file order; `shard` is its index."""
+    """Partial sums over the blocks of one shard, added in file order; `shard` is its index.
+
+    The bits of the sums depend on where the blocks begin, no more than rounding.
+    """
     rows, policy = plan.context.rows, plan.context.policy
     sums = Sums.zeros(rows.sets, rows.n_scores, plan.n_samples)
     met: list[pa.RecordBatch] = []
+    if rows.n_scores >= MANY_ROWS:
+        blocks = joined_blocks(blocks)
     for number, block in enumerate(blocks):
         matches = match_block(rows, block, policy, plan.settled.get(number, _NO_ROWS))
         sex_unknown = add_block(plan.context, block, matches, sums)
-        met.append(_match_batch((shard, number), block, matches, sex_unknown))
+        met.append(_match_batch((shard, number), matches, sex_unknown))
     return ShardScores(sums, pa.Table.from_batches(met, MATCH_SCHEMA))
 
 
 def _match_batch(
     place: tuple[int, int],
-    block: DosageBlock,
     matches: BlockMatches,
     sex_unknown: npt.NDArray[np.bool_],
 ) -> pa.RecordBatch:
@@ -85,8 +92,7 @@ def _match_batch(
     status[~matches.matched] = STATUSES.index(Status.EXCLUDED)
     status[mismatch] = STATUSES.index(Status.UNMATCHED)
     reason = np.where(sex_unknown, REASONS.index(Reason.SEX_UNKNOWN), matches.reason)
-    named = pa.array(np.where(mismatch, 0, matches.variant), mask=mismatch)
-    ref, alt = block.column("ref").take(named), block.column("alt").take(named)
+    sites, named = matches.sites, np.where(mismatch, -1, matches.variant)
     columns = [
         pa.array(matches.row),
         pa.array(matches.n_rows),
@@ -94,25 +100,21 @@ def _match_batch(
         pa.array(status.astype(np.int8)),
         pa.array(reason.astype(np.int8)),
         pa.array(matches.match_type),
-        _variant_ids(block, np.where(mismatch, -1, matches.variant)),
-        pc.if_else(pa.array(matches.effect_is_ref), ref, alt),
+        variant_ids(sites.contig, sites.position, sites.ref, sites.alt, named),
+        matched_alleles(sites.ref, sites.alt, named, matches.effect_is_ref),
     ]
     return pa.RecordBatch.from_arrays(columns, schema=MATCH_SCHEMA)
-
-
-def _variant_ids(block: DosageBlock, variant: npt.NDArray[np.int64]) -> pa.Array:
-    contig, ref, alt = (alleles_of(block.column(name)) for name in ("contig", "ref", "alt"))
-    return variant_ids(contig, block.position, ref, alt, variant)
 
 
 def add_scores(left: ShardScores, right: ShardScores) -> ShardScores:
     """The scores of two neighbouring ranges of shards as those of one range.
 
-    Floats are added, left + right, so the tree of such additions fixes the bits. Matches follow each
-    other; each knows its shard, for `contested_rows`.
+    Floats are added, left + right, so the tree of such additions fixes the bits. Matches follow
+    each other; each knows its shard, for `contested_rows`.
     """
     matches = pa.concat_tables([left.matches, right.matches])
-    return ShardScores(add(left.sums, right.sums), matches)
+    n_records = left.n_records + right.n_records
+    return ShardScores(add(left.sums, right.sums), matches, n_records)
 
 
 _ARRAYS: dict[str, npt.DTypeLike] = {
@@ -138,11 +140,12 @@ PARTIAL_SCHEMA = pa.schema(
         ("set_first", pa.list_(pa.int64())),
         ("set_scores", pa.list_(pa.int64())),
         ("n_samples", pa.int64()),
+        ("n_records", pa.int64()),
         ("matches", pa.large_binary()),
     ]
 )
-"""The arrays of Sums and of its `other`, null where there are none; the scores of its sets; an Arrow
-stream of the matches."""
+"""The arrays of Sums and of its `other`, null where there are none; the scores of its sets; how
+many records there are; the matches as an Arrow stream."""
 
 
 def to_partial(scores: ShardScores) -> pa.Table:
@@ -154,7 +157,8 @@ def to_partial(scores: ShardScores) -> pa.Table:
     row: dict[str, pa.Array] = {name: _blob(getattr(sums, name)) for name in _ARRAYS}
     row |= {name: _blob(getattr(sums.other, name, None)) for name in _OTHER_ARRAYS}
     row |= {"set_first": pa.array([sums.sets.first]), "set_scores": pa.array([sums.sets.scores])}
-    row |= {"n_samples": pa.array([sums.score_sum.shape[1]]), "matches": _blob(sink.getvalue())}
+    row |= {"n_samples": pa.array([sums.score_sum.shape[1]])}
+    row |= {"n_records": pa.array([scores.n_records]), "matches": _blob(sink.getvalue())}
     return pa.table(row, schema=PARTIAL_SCHEMA)
 
 
@@ -168,7 +172,7 @@ def _blob(array: np.ndarray | pa.Buffer | None) -> pa.Array:
 
 
 def add_partials(left: pa.Table, right: pa.Table) -> pa.Table:
-    """`add_scores` of two rows of PARTIAL_SCHEMA; other columns are left out."""
+    """`add_scores` of two partials."""
     return to_partial(add_scores(from_partial(left), from_partial(right)))
 
 
@@ -183,7 +187,7 @@ def from_partial(partial: pa.Table) -> ShardScores:
         other=None if other[0] is None else OtherSums(*other),
         **arrays,
     )
-    return ShardScores(sums, matches_of(partial))
+    return ShardScores(sums, matches_of(partial), partial.column("n_records")[0].as_py())
 
 
 def _array(partial: pa.Table, name: str, dtype: npt.DTypeLike, n_samples: int) -> Any:
@@ -200,4 +204,4 @@ _SHARED = frozenset({"score_offset", "dosage_offset", "records"})
 
 def matches_of(partial: pa.Table) -> pa.Table:
     """The MATCH_SCHEMA table of a partial; its other columns need not be loaded, nor stay so."""
-    return pa.ipc.open_stream(partial.column("matches")[0].as_py()).read_all()
+    return pa.ipc.open_stream(partial.column("matches")[0].as_buffer()).read_all()

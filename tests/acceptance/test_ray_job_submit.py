@@ -113,7 +113,7 @@ def in_threads(panel: Path, score: Path, tmp_path_factory: pytest.TempPathFactor
 
 def command(panel: Path, score: Path, output: Path) -> list[str]:
     paths = ["--genotypes", str(panel), "--scoring-file", str(score), "--output", str(output)]
-    return ["python", "-m", "jobs.score_cohort", *paths]
+    return ["python", "-m", "jobs.score_cohort", *paths, "--executor", "ray"]
 
 
 def assert_scored_on_ray(output: Path, in_threads: Results) -> None:

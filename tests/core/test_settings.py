@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from core.errors import SettingsError
-from core.settings import MIB, Settings, load_settings
+from core.settings import Settings, load_settings
 
 OURS = "CURAGENIE_"
 CONTRACT = (
@@ -35,7 +35,7 @@ def test_without_any_variable_the_embedded_stack_is_described(tmp_path: Path) ->
     assert settings.objects_location.bucket is None
     assert settings.scoring_files_dir == data_dir / "scoring_files"
     assert (settings.host, settings.port) == ("127.0.0.1", 8000)
-    assert settings.shard_bytes == 32 * MIB
+    assert settings.shard_bytes is None
     assert settings.s3_access is None
     assert (settings.config_dir / "diseases.yaml").is_file()
 

@@ -1,6 +1,7 @@
 """Running shards: where, and what an error becomes."""
 
 import weakref
+from dataclasses import replace
 
 import pyarrow as pa
 import pytest
@@ -49,9 +50,11 @@ def test_a_small_local_run_stays_in_this_process(cohort, monkeypatch):
     assert choose_executor(Executor.AUTO, cohort) is Executor.INLINE
 
 
-def test_a_given_cluster_is_used(cohort, monkeypatch):
+def test_a_given_cluster_is_used_for_more_than_one_task(cohort, monkeypatch):
     monkeypatch.setenv("RAY_ADDRESS", "auto")
-    assert choose_executor(Executor.AUTO, cohort) is Executor.RAY
+    assert choose_executor(Executor.AUTO, cohort) is Executor.INLINE
+    large = replace(cohort, files=(replace(cohort.files[0], size_bytes=1 << 26),))
+    assert choose_executor(Executor.AUTO, large) is Executor.RAY
     assert choose_executor(Executor.INLINE, cohort) is Executor.INLINE
 
 

@@ -179,7 +179,7 @@ def test_a_reader_without_news_gets_an_empty_answer_after_its_timeout() -> None:
 def test_publishing_without_the_actor_is_logged_and_no_error(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    publish("ada", {"event": "job_state"})
+    publish(LiveMessage("ada", {"event": "job_state"}))
     assert "event table only" in caplog.text
 
 
@@ -198,7 +198,7 @@ def test_the_actor_is_one_and_carries_messages_between_processes(actor: Any) -> 
 
     @ray.remote(num_cpus=0)
     def tell() -> None:
-        publish("ada", {"event": "job_state", "data": {"job_id": 1, "state": "RUNNING"}})
+        publish(state("RUNNING"))
 
     ray.get(tell.remote())
     batch = cast(Batch, ray.get(waiting))

@@ -30,7 +30,7 @@ def test_a_row_that_two_blocks_of_a_shard_fit_is_left_with_the_better(plan):
         block_of([("1", 100, "T", "C")], [[2, 2]], ids=["rs1"]),
         block_of([("1", 900, "A", "G")], [[0, 1]], ids=["rs1"]),
     ]
-    (settled,) = contested_rows([score_shard(plan, blocks).matches]).values()
+    (settled,) = contested_rows(1, [score_shard(plan, blocks).matches]).values()
     scores = score_shard(replace(plan, settled=settled), blocks)
     assert scores.sums.of_score(0).score_sum.tolist() == [0.0, 1.0]
     assert scores.sums.of_score(0).denominator.tolist() == [2, 2]

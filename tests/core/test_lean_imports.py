@@ -1,0 +1,42 @@
+"""Packages that others would load and do without; each case needs a process of its own."""
+
+import subprocess
+import sys
+
+PANDAS = """
+import sys
+import numpy as np
+import pyarrow as pa
+from core.lean_imports import keep_out, let_in
+
+keep_out("pandas")
+keep_out("pandas")
+table = pa.table({"a": pa.array([1, 2]), "b": pa.array(np.zeros(2))})
+assert "pandas" not in sys.modules
+let_in("pandas")
+assert table.to_pandas()["a"].tolist() == [1, 2]
+assert pa.array(table.to_pandas()["a"]).to_pylist() == [1, 2]
+"""
+
+KERNELS = """
+import sys
+import numpy as np
+from core.genotypes import simd
+from numba import njit
+
+assert njit(lambda values: values.sum())(np.ones(3)) == 3.0
+assert "scipy.linalg" not in sys.modules
+import scipy.linalg
+"""
+
+
+def run(program: str) -> None:
+    subprocess.run([sys.executable, "-c", program], check=True)
+
+
+def test_arrow_does_without_pandas_until_it_is_let_in():
+    run(PANDAS)
+
+
+def test_kernels_do_without_scipy_which_others_may_load_later():
+    run(KERNELS)
