@@ -65,6 +65,7 @@ class BlockMemory:
 
     def __init__(self, decoding: Decoding) -> None:
         self._n_samples = len(decoding.samples)
+        self._dtype = decoding.dosage_type
         self._is_imputed = decoding.dosage_type is np.float32
         self._n_rows = decoding.block_rows
         self._dosages: list[Dosages] = []
@@ -73,12 +74,11 @@ class BlockMemory:
     def rows(self, n_rows: int) -> BlockRows:
         """At least `n_rows`, and as many as a block has. What the rows hold is undefined."""
         n_rows = max(n_rows, self._n_rows)
-        dtype = np.float32 if self._is_imputed else np.uint8
-        dosage = self._free(self._dosages, n_rows, dtype)
-        nothing = np.empty((0, self._n_samples), np.uint8 if self._is_imputed else np.float32)
+        dosage = self._free(self._dosages, n_rows, self._dtype)
+        nothing = (0, self._n_samples)
         return BlockRows(
-            calls=nothing if self._is_imputed else dosage,
-            imputed=dosage if self._is_imputed else nothing,
+            calls=np.empty(nothing, np.uint8) if self._is_imputed else dosage,
+            imputed=dosage if self._is_imputed else np.empty(nothing, np.float32),
             ploidy=self._free(self._ploidies, n_rows, np.uint8),
             is_diploid=np.empty(n_rows, np.bool_),
         )
