@@ -78,7 +78,7 @@ class BlockDirectory:
         return b"\n".join([json.dumps(header).encode(), b"".join(columns)])
 
     def _columns(self) -> list[Ints]:
-        """Differences between neighbours, which are small; a contig's first position stands itself."""
+        """Differences between neighbours, which are small; a contig's first position stands."""
         firsts, n_blocks = np.unique(self.contig_indexes, return_index=True)[1], self._n_blocks()
         position_steps = np.diff(self.positions, prepend=0)
         position_steps[firsts] = self.positions[firsts]

@@ -22,9 +22,10 @@ Bools = npt.NDArray[np.bool_]
 MAX_SHARE = 0.25
 """Of a file: where more of it holds wanted records, reading all of it is no slower."""
 
-_MERGED_BLOCKS = 2
-_MERGED_BYTES = 16 << 10
-"""So much between two wanted pieces is read with them: a new part costs more."""
+GAP_BYTES = 16 << 10
+REMOTE_GAP_BYTES = 1 << 20
+"""So much between two wanted pieces is read with them: a new part costs more, and in a bucket a
+request."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +41,14 @@ class Part:
     owns_first: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Sought:
+    """All that is to be read of a shard. n_records: what it adds to the file's number of them."""
+
+    parts: tuple[Part, ...]
+    n_records: int
+
+
 class WantedPieces(Protocol):
     """What to read of a file."""
 
@@ -47,33 +56,47 @@ class WantedPieces(Protocol):
         """Of the shard of the bytes `start` to `stop`, in order."""
         ...
 
+    def n_records(self, start: int, stop: int) -> int:
+        """What the shard adds to the number of records of the file."""
+        ...
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class WantedBlocks:
     """By a directory.
 
-    offsets  (n + 1,) int64: of its blocks, and the object's size
-    blocks   (k,) int64, sorted: indexes; a group in (L(block), L(block + 1)] may be wanted
-    is_next  (k,) bool: only the one that starts at L(block + 1), so that `block` need not be read
+    directory   of the file
+    blocks      (k,) int64, sorted: indexes; a group in (L(block), L(block + 1)] may be wanted
+    is_next     (k,) bool: only the one that starts at L(block + 1): `block` need not be read
+    size_bytes  of the object
+    gap_bytes   what is read between two pieces rather than begin anew
     """
 
-    offsets: Ints
+    directory: BlockDirectory
     blocks: Ints
     is_next: Bools
+    size_bytes: int
+    gap_bytes: int
 
     def parts(self, start: int, stop: int) -> tuple[Part, ...]:
-        first, last = np.searchsorted(self.offsets[self.blocks], [start, stop])
+        offsets = np.append(self.directory.offsets, self.size_bytes)
+        first, last = np.searchsorted(offsets[self.blocks], [start, stop])
         blocks, is_next = self.blocks[first:last], self.is_next[first:last]
-        starts, stops = blocks + is_next, blocks + 1
-        gaps = np.where(is_next[1:], 1, _MERGED_BLOCKS)
-        heads, tails = _merged(starts, stops, gaps)
-        return _parts(self.offsets[starts[heads]], self.offsets[stops[tails]], is_next[heads])
+        starts, stops = offsets[blocks + is_next], offsets[blocks + 1]
+        heads, tails = _merged(starts, stops, self.gap_bytes)
+        return _parts(starts[heads], stops[tails], is_next[heads])
+
+    def n_records(self, start: int, stop: int) -> int:
+        """Lines that start behind the first byte of the shard, up to that of the next."""
+        first, last = np.searchsorted(self.directory.offsets, [start, stop])
+        return int(self.directory.n_lines[first:last].sum())
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class WantedRanges:
     """By an index. starts, stops: (k,) int64, increasing: bytes of the object."""
 
+    index: TabixIndex
     starts: Ints
     stops: Ints
 
@@ -83,9 +106,14 @@ class WantedRanges:
         starts = np.maximum(self.starts[first:last], start)
         return _parts(starts, np.minimum(self.stops[first:last], stop), np.zeros(len(starts), bool))
 
+    def n_records(self, start: int, stop: int) -> int:
+        """All that the file has, in the shard in which they end: an index knows no more."""
+        has_end = start <= self.index.end >> BLOCK_SHIFT < stop
+        return sum(self.index.contig_records.values()) if has_end else 0
+
 
 def find_in_directory(
-    directory: BlockDirectory, wanted: Wanted, size_bytes: int
+    directory: BlockDirectory, wanted: Wanted, size_bytes: int, *, gap_bytes: int = GAP_BYTES
 ) -> WantedBlocks | None:
     """None where seeking does not pay or cannot be done: much of the file is wanted, records are
     wanted by ID, or the file is not sorted."""
@@ -101,11 +129,16 @@ def find_in_directory(
     kept = first[np.diff(both >> 1, prepend=-1) > 0]
     if len(kept) >= MAX_SHARE * len(directory):
         return None
-    return WantedBlocks(np.append(directory.offsets, size_bytes), blocks[kept], is_next[kept])
+    return WantedBlocks(directory, blocks[kept], is_next[kept], size_bytes, gap_bytes)
 
 
 def find_in_index(
-    index: TabixIndex, wanted: Wanted, first_record: int, size_bytes: int
+    index: TabixIndex,
+    wanted: Wanted,
+    first_record: int,
+    size_bytes: int,
+    *,
+    gap_bytes: int = GAP_BYTES,
 ) -> WantedRanges | None:
     """None as in `find_in_directory`."""
     if wanted.ids:
@@ -118,11 +151,11 @@ def find_in_index(
     starts[lows <= np.append(index.high_keys, MAX_POSITION)[0]] = first_record
     behind = np.append(blocks + is_inside, size_bytes)
     stops = behind[np.searchsorted(index.low_keys, highs)]
-    heads, tails = _merged(starts, stops, np.full(max(len(starts) - 1, 0), _MERGED_BYTES))
+    heads, tails = _merged(starts, stops, gap_bytes)
     starts, stops = starts[heads], stops[tails]
     if (stops - starts).sum() >= MAX_SHARE * (size_bytes - first_record):
         return None
-    return WantedRanges(starts, stops)
+    return WantedRanges(index, starts, stops)
 
 
 def _wanted_keys(contigs: Sequence[str], wanted: Wanted) -> tuple[Ints, Ints]:
@@ -162,10 +195,10 @@ def _between(keys: Ints, lows: Ints, highs: Ints) -> Ints:
     return np.concatenate([np.empty(0, np.int64), *ranges])
 
 
-def _merged(starts: Ints, stops: Ints, gaps: Ints) -> tuple[Ints, Ints]:
-    """Indexes of the first and last of every run with no more than `gaps` (n - 1,) in between."""
+def _merged(starts: Ints, stops: Ints, gap: int) -> tuple[Ints, Ints]:
+    """Indexes of the first and last of every run with no more than `gap` in between."""
     is_head = np.ones(len(starts), np.bool_)
-    is_head[1:] = starts[1:] > stops[:-1] + gaps
+    is_head[1:] = starts[1:] > stops[:-1] + gap
     heads = np.flatnonzero(is_head)
     return heads, np.append(heads[1:], len(starts))[: len(heads)] - 1
 

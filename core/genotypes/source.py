@@ -15,6 +15,7 @@ from core.genotypes.calls import GenotypeField, HalfCall
 from core.genotypes.vcf_wanted import Wanted
 from core.storage.byte_ranges import S3Access
 
+
 class BlockReader(Protocol):
     """Iterate once over the blocks of a shard, in file order.
 

@@ -39,16 +39,16 @@ class TabixIndex:
     low_keys, high_keys  (n,) int64, not decreasing: bounds of their keys (see block_directory),
                          both included
     contigs              canonical names, in the order of the records
+    contig_records       records of each
     end                  virtual offset behind the file's last record, 0 without records
-    contig_records       None where the index does not count
     """
 
     starts: Ints
     low_keys: Ints
     high_keys: Ints
     contigs: tuple[str, ...]
+    contig_records: Mapping[str, int]
     end: int
-    contig_records: Mapping[str, int] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,14 +81,14 @@ class _Chunks:
     bins: Ints
     starts: Ints
     ends: Ints
-    n_records: int | None
+    n_records: int
 
 
 def parse_index(content: bytes) -> TabixIndex:
     """From the inflated bytes of a .tbi or .csi.
 
-    Raises ValueError, saying why, for an index that is damaged, is not one of a VCF, or has two
-    names of one contig.
+    Raises ValueError, saying why, for an index that is damaged, is not one of a VCF, does not count
+    the records (htslib's do), or has two names of one contig.
     """
     try:
         if content[:4] == _TBI_MAGIC:
@@ -148,11 +148,12 @@ def _parse_contig(data: Bytes, at: int, n_bins: int, *, is_csi: bool) -> tuple[_
     _read_chunks(data, at, is_csi, table)
     if end == _CUT or (table < 0).any():
         raise IndexError
-    counts = table[table[:, 0] == n_bins + 1]
     bins, starts, ends = table[table[:, 0] < n_bins].T.copy()
     # htslib's bin behind the last: where the records lie, and how many there are
-    n_records = int(counts[1, 1:].sum()) if len(counts) == 2 else None
-    return _Chunks(bins, starts, ends, n_records), end
+    counts = table[table[:, 0] == n_bins + 1]
+    if len(bins) and len(counts) != 2:
+        raise ValueError("it does not count the records; make it anew (tabix -f)")
+    return _Chunks(bins, starts, ends, int(counts[1:, 1:].sum())), end
 
 
 def _in_file_order(contigs: Mapping[str, _Chunks], tree: _Tree) -> TabixIndex:
@@ -165,8 +166,6 @@ def _in_file_order(contigs: Mapping[str, _Chunks], tree: _Tree) -> TabixIndex:
         highs.append((index << KEY_SHIFT) + np.minimum(last, MAX_POSITION))
     every = np.concatenate(starts)
     order = np.argsort(every, kind="stable")
-    counts = {name: contigs[name].n_records for name in names}
-    known = {name: n for name, n in counts.items() if n is not None}
     # What a neighbour's bin tells is true here, too, because the records are sorted.
     highest_first = np.concatenate([starts[0], *highs])[order][::-1]
     return TabixIndex(
@@ -174,8 +173,8 @@ def _in_file_order(contigs: Mapping[str, _Chunks], tree: _Tree) -> TabixIndex:
         low_keys=np.maximum.accumulate(np.concatenate([starts[0], *lows])[order]),
         high_keys=np.minimum.accumulate(highest_first)[::-1],
         contigs=tuple(names),
+        contig_records={name: contigs[name].n_records for name in names},
         end=max((int(contigs[name].ends.max()) for name in names), default=0),
-        contig_records=known if len(known) == len(counts) else None,
     )
 
 
@@ -193,7 +192,7 @@ def _read(data: Bytes, at: int, n_bytes: int) -> int:
     number = 0
     for i in range(n_bytes):
         number |= np.int64(data[at + i]) << (8 * i)
-    return number
+    return int(number)
 
 
 @kernel

@@ -12,7 +12,9 @@ from core.errors import GenotypeFileError, Where
 from core.genome_build import GenomeBuild
 from core.genotypes import bgzf
 from core.genotypes.block import DosageBlock
+from core.genotypes.block_directory import BlockDirectory
 from core.genotypes.calls import GenotypeField, HalfCall
+from core.genotypes.seeking import Part, Sought
 from core.genotypes.source import Cohort, cohort_of
 from core.genotypes.source import plan_shards as plan_shards
 from core.genotypes.text import Compression, detect_compression, read_text
@@ -55,12 +57,16 @@ class VcfFile:
 
 @dataclass(frozen=True, slots=True)
 class Shard:
-    """Bytes start to stop of the object; all of it for gzip. `index` counts over the cohort."""
+    """Bytes start to stop of the object; all of it for gzip. `index` counts over the cohort.
+
+    `sought`: all that is to be read of it, None for everything.
+    """
 
     index: int
     file: VcfFile
     start: int
     stop: int
+    sought: Sought | None = None
 
     def reader(
         self,
@@ -92,7 +98,10 @@ class ShardReader:
     window_bytes of text in memory, unless one position needs more
 
     n_records and contig_records (canonical name -> records) count every record that the shard owns,
-    wanted or not. Readers share nothing: each may have its own thread.
+    wanted or not. Of a shard that is `sought` in parts, n_records is what its plan says, and
+    contig_records stays empty. `directory` is that of the blocks of a BGZF shard that was read from
+    end to end, None of others.
+    Readers share nothing: each may have its own thread.
     Raises GenotypeFileError, with the line and the field, for what cannot be read.
     """
 
@@ -108,6 +117,7 @@ class ShardReader:
         s3: S3Access | None = None,
     ) -> None:
         self.n_records = 0
+        self.directory: BlockDirectory | None = None
         self.contig_records: dict[str, int] = {}
         self._shard = shard
         self._wanted = wanted
@@ -121,11 +131,25 @@ class ShardReader:
         self._s3 = s3
 
     def __iter__(self) -> Iterator[DosageBlock]:
-        text_range = _text_range(self._shard, self._s3)
-        scan = ShardScan(text_range, self._decoding, self._wanted, window_bytes=self._window_bytes)
+        sought = self._shard.sought
+        if sought is not None:
+            if sought.parts:
+                yield from self._scan()
+            self.n_records = sought.n_records
+            return
+        scan = self._scan()
         yield from scan
         self.contig_records = scan.contig_records
         self.n_records = sum(scan.contig_records.values())
+        self.directory = scan.directory()
+
+    def _scan(self) -> ShardScan:
+        return ShardScan(
+            _text_ranges(self._shard, self._s3),
+            self._decoding,
+            self._wanted,
+            window_bytes=self._window_bytes,
+        )
 
 
 def open_vcf(uri: str, *, s3: S3Access | None = None) -> VcfFile:
@@ -189,7 +213,7 @@ def _field_of(file: VcfFile, field: GenotypeField) -> GenotypeField:
     return field
 
 
-def _text_range(shard: Shard, s3: S3Access | None) -> TextRange:
+def _text_ranges(shard: Shard, s3: S3Access | None) -> list[TextRange]:
     file = shard.file
     source = open_byte_ranges(file.uri, s3=s3)
     if source.size_bytes != file.size_bytes:
@@ -198,7 +222,20 @@ def _text_range(shard: Shard, s3: S3Access | None) -> TextRange:
             where=Where(file.uri),
             fix="Start the job again.",
         )
-    is_first = shard.start == file.first_record
-    skip = file.header_rest if is_first else None
-    source = read_ahead(source, shard.stop)
-    return TextRange(source, file.compression, shard.start, shard.stop, skip)
+    if shard.sought is None:
+        parts = (Part(shard.start, shard.stop, owns_first=False),)
+        source = read_ahead(source, shard.stop)
+    else:
+        parts = shard.sought.parts
+    return [
+        TextRange(
+            source,
+            file.compression,
+            part.start,
+            part.stop,
+            skip=file.header_rest if part.start == file.first_record else None,
+            is_sought=part.start != shard.start,
+            owns_first=part.owns_first,
+        )
+        for part in parts
+    ]

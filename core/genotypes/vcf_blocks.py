@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from core.genotypes.block import DosageBlock, Dosages, numbers, strings
+from core.genotypes.block import DosageBlock, Dosages, numbers, strings, texts
 from core.genotypes.calls import GenotypeField, HalfCall
 from core.genotypes.vcf_kernels import Bytes
 from core.genotypes.vcf_progress import BlockRows
@@ -65,7 +65,6 @@ class BlockMemory:
 
     def __init__(self, decoding: Decoding) -> None:
         self._n_samples = len(decoding.samples)
-        self._dtype = decoding.dosage_type
         self._is_imputed = decoding.dosage_type is np.float32
         self._n_rows = decoding.block_rows
         self._dosages: list[Dosages] = []
@@ -74,11 +73,12 @@ class BlockMemory:
     def rows(self, n_rows: int) -> BlockRows:
         """At least `n_rows`, and as many as a block has. What the rows hold is undefined."""
         n_rows = max(n_rows, self._n_rows)
-        dosage = self._free(self._dosages, n_rows, self._dtype)
-        nothing = (0, self._n_samples)
+        dtype = np.float32 if self._is_imputed else np.uint8
+        dosage = self._free(self._dosages, n_rows, dtype)
+        nothing = np.empty((0, self._n_samples), np.uint8 if self._is_imputed else np.float32)
         return BlockRows(
-            calls=np.empty(nothing, np.uint8) if self._is_imputed else dosage,
-            imputed=dosage if self._is_imputed else np.empty(nothing, np.float32),
+            calls=nothing if self._is_imputed else dosage,
+            imputed=dosage if self._is_imputed else nothing,
             ploidy=self._free(self._ploidies, n_rows, np.uint8),
             is_diploid=np.empty(n_rows, np.bool_),
         )
@@ -116,7 +116,7 @@ def closed_block(
     dosage = rows.calls if len(rows.calls) else rows.imputed
     columns = {
         "record": numbers(sites.record[:n_rows].copy()),
-        "contig": _names(contigs).take(numbers(sites.contig[:n_rows])),
+        "contig": texts([name.encode() for name in contigs]).take(numbers(sites.contig[:n_rows])),
         "position": numbers(sites.position[:n_rows].copy()),
         "id": _strings(sites.id_offsets, sites.ids, n_rows),
         "ref": _strings(sites.ref_offsets, sites.refs, n_rows),
@@ -128,12 +128,6 @@ def closed_block(
 
 def _strings(offsets: Ints32, content: Bytes, n_rows: int) -> pa.Array:
     return strings(offsets[: n_rows + 1].copy(), content[: offsets[n_rows]].copy())
-
-
-def _names(names: Sequence[str]) -> pa.Array:
-    encoded = [name.encode() for name in names]
-    ends = np.cumsum([0, *map(len, encoded)], dtype=np.int32)
-    return strings(ends, np.frombuffer(b"".join(encoded), np.uint8))
 
 
 def bad_site(sites: SiteRows, n_rows: int) -> BadSite | None:

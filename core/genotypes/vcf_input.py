@@ -12,12 +12,14 @@ import numpy as np
 
 from core.errors import GenotypeFileError
 from core.genotypes import inflate
-from core.genotypes.bgzf import MAX_BLOCK_BYTES, damaged, find_block, truncated
+from core.genotypes.bgzf import damaged, find_block, truncated
 from core.genotypes.inflate import as_input, fastest_inflater
 from core.genotypes.text import CHUNK_BYTES, TAIL_BYTES, Compression, Piece, read_text
+from core.genotypes.vcf_kernels import Bytes
 from core.genotypes.vcf_progress import FAR, Input
 from core.storage.byte_ranges import ByteRanges
 
+_SOUGHT_TAIL_BYTES = 16 << 10
 _NO_ENGINE = np.zeros(1, np.int64)
 
 _BLOCK_PROBLEMS = {
@@ -33,8 +35,10 @@ _BLOCK_PROBLEMS = {
 class TextRange:
     """Where a shard's text is: bytes `start` to `stop` of the object, records behind `skip` bytes.
 
-    `start` need be no piece's start. `skip` is the rest of the header in the first shard, whose
-    first line is a record; None in the others, which begin somewhere within a line.
+    skip        the rest of the header in the first shard, whose first line is a record; None in
+                the others, which begin somewhere within a line
+    is_sought   `start` is known to be a block's start, and little behind `stop` is needed
+    owns_first  the group of the first line that starts in the range is its own, too (seeking.Part)
     """
 
     source: ByteRanges
@@ -42,12 +46,22 @@ class TextRange:
     start: int
     stop: int
     skip: int | None
+    is_sought: bool = False
+    owns_first: bool = False
+
+    @property
+    def tail_bytes(self) -> int:
+        return _SOUGHT_TAIL_BYTES if self.is_sought else TAIL_BYTES
 
     def first_piece(self) -> int:
         """Where the first BGZF block or range at or after `start` begins; no block: the size."""
-        if self.compression is Compression.BGZIP:
+        if self.compression is Compression.BGZIP and not self.is_sought:
             return find_block(self.source, self.start)
         return self.start
+
+    def is_empty(self, first_piece: int) -> bool:
+        """Whether one BGZF block spans the whole range, so that no line starts in it."""
+        return first_piece >= self.stop and self.skip is None and not self.owns_first
 
     def pieces(self, start: int) -> Iterator[Piece]:
         """The text from a piece's start to the end of the object."""
@@ -65,33 +79,41 @@ class TextRange:
 class ShardInput(Protocol):
     """`next_input` gives what follows on the bytes that were taken, and says so in `progress`."""
 
+    def begin(self, text_range: TextRange, first_piece: int, offset: int) -> None:
+        """Goes to a range of the file, whose text begins at an offset of what the scan reads."""
+        ...
+
     def next_input(self, progress: Any) -> Input: ...
 
 
-def open_input(text_range: TextRange, first_piece: int) -> ShardInput:
+def open_input(compression: Compression) -> ShardInput:
     """Compressed blocks where an engine can inflate them in the loop; otherwise text."""
-    if text_range.compression is Compression.BGZIP and inflate.working_engines():
-        return _BlockInput(text_range, first_piece)
-    return _TextInput(text_range.pieces(first_piece), text_range.stop)
+    if compression is Compression.BGZIP and inflate.working_engines():
+        return _BlockInput()
+    return _TextInput()
 
 
 class _BlockInput:
-    def __init__(self, text_range: TextRange, first_piece: int) -> None:
+    _range: TextRange
+
+    def __init__(self) -> None:
+        self._memory = np.empty(0, np.uint8)
+        self._inflater: inflate.Inflater | None = None
+
+    def begin(self, text_range: TextRange, first_piece: int, offset: int) -> None:
         self._range = text_range
         self._offset = first_piece
-        self._data = b""
-        self._inflater: inflate.Inflater | None = None
+        self._n_bytes = 0
+        self._tail_bytes = text_range.tail_bytes
 
     def next_input(self, progress: Any) -> Input:
         taken = int(progress.input_at)
         self._offset += taken
-        rest = self._data[taken:]
-        end = self._offset + len(rest)
+        end = self._offset + self._n_bytes - taken
         more = self._read(end)
         if not more and end < self._range.source.size_bytes:
             raise truncated(self._range.source, self._offset)
-        self._data = rest + more
-        data = as_input(self._data)
+        data = self._joined(taken, more)
         if self._inflater is None:
             self._inflater = fastest_inflater(data)
         assert self._inflater is not None  # open_input has seen an engine
@@ -100,16 +122,30 @@ class _BlockInput:
         progress.is_last = self._offset + len(data) >= self._range.source.size_bytes
         return Input(data, self._inflater.words)
 
+    def _joined(self, taken: int, more: bytes) -> Bytes:
+        """What was not taken and what comes next, in memory that is used again."""
+        kept = self._n_bytes - taken
+        memory, self._n_bytes = self._memory, kept + len(more)
+        if self._n_bytes > len(memory):
+            self._memory = np.empty(self._n_bytes, np.uint8)
+        self._memory[:kept] = memory[taken : taken + kept]
+        self._memory[kept : self._n_bytes] = np.frombuffer(more, np.uint8)
+        return as_input(self._memory[: self._n_bytes])
+
     def _read(self, start: int) -> bytes:
-        ahead = min(CHUNK_BYTES, self._range.stop - start) if start < self._range.stop else 0
-        return self._range.source.read(start, start + max(ahead, TAIL_BYTES, MAX_BLOCK_BYTES))
+        ahead = min(CHUNK_BYTES, max(self._range.stop - start, 0))
+        n_bytes = max(ahead, self._tail_bytes)
+        if self._range.is_sought:  # all in one read, where a little behind the end is enough
+            n_bytes = ahead + self._tail_bytes
+            self._tail_bytes = min(2 * self._tail_bytes, TAIL_BYTES)
+        return self._range.source.read(start, start + n_bytes)
 
 
 class _TextInput:
-    def __init__(self, pieces: Iterator[Piece], stop: int) -> None:
-        self._pieces = pieces
-        self._stop = stop
-        self._n_bytes = 0
+    def begin(self, text_range: TextRange, first_piece: int, offset: int) -> None:
+        self._pieces = text_range.pieces(first_piece)
+        self._stop = text_range.stop
+        self._offset = offset
 
     def next_input(self, progress: Any) -> Input:
         piece = next(self._pieces, None)
@@ -118,8 +154,8 @@ class _TextInput:
         if piece is None:
             return Input(as_input(b""), _NO_ENGINE)
         if progress.end == FAR and piece.offset >= self._stop:
-            progress.end = self._n_bytes
-        self._n_bytes += len(piece.text)
+            progress.end = self._offset
+        self._offset += len(piece.text)
         return Input(as_input(piece.text), _NO_ENGINE)
 
 

@@ -15,7 +15,7 @@ machine and kept on disk.
 import numpy as np
 import numpy.typing as npt
 
-from core.genotypes.simd import LANES, equal_mask, inner_kernel, trailing_zeros
+from core.genotypes.simd import LANES, equal_mask, inlined_kernel, trailing_zeros
 
 Text = npt.NDArray[np.uint8]
 Ints = npt.NDArray[np.int64]
@@ -43,7 +43,7 @@ _DOT = 46
 _ZERO = 48
 
 
-@inner_kernel
+@inlined_kernel
 def find_newline(text: Text, start: int, stop: int) -> int:
     """The first line end in start..stop; `stop` where there is none."""
     at = start
@@ -62,7 +62,7 @@ def find_newline(text: Text, start: int, stop: int) -> int:
     return stop
 
 
-@inner_kernel
+@inlined_kernel
 def index_columns(text: Text, start: int, end: int, lines: Ints, row: int) -> int:
     """Write lines[row] of the line start..end; how many tabs it has, at most nine.
 
@@ -85,7 +85,7 @@ def index_columns(text: Text, start: int, end: int, lines: Ints, row: int) -> in
     return tab - FIRST_TAB
 
 
-@inner_kernel
+@inlined_kernel
 def read_position(text: Text, start: int, end: int) -> int:
     """POS as written in a span; -1 where it is no integer of 0 .. 2**31 - 1."""
     if end <= start or end - start > MAX_POSITION_BYTES:
@@ -99,7 +99,7 @@ def read_position(text: Text, start: int, end: int) -> int:
     return value if value <= MAX_POSITION else -1
 
 
-@inner_kernel
+@inlined_kernel
 def is_name(text: Text, start: int, end: int, name: Bytes, length: int) -> bool:
     """Whether a span holds the first `length` bytes of `name`; no span does for a length of -1."""
     if end - start != length:
@@ -110,7 +110,7 @@ def is_name(text: Text, start: int, end: int, name: Bytes, length: int) -> bool:
     return True
 
 
-@inner_kernel
+@inlined_kernel
 def count_alts(text: Text, start: int, end: int) -> int:
     """The alleles of an ALT; 0 for ".", no ALT."""
     if end - start == 1 and text[start] == _DOT:

@@ -18,7 +18,8 @@ NEED_BLOCK = 3
 NEED_WINDOW = 4
 NEED_LINES = 5
 NEED_SITE_BYTES = 6
-DONE = 7
+NEED_BLOCK_LIST = 7
+DONE = 8
 BAD_POSITION = -1
 TOO_FEW_COLUMNS = -2
 BAD_SITE = -3
@@ -84,6 +85,16 @@ PROGRESS = np.dtype(
             "n_decoded",
             "n_records",
             "string_bits",
+            # The list of the shard's blocks (vcf_block_list), where `is_listing`: rows that have
+            # their first line, the first that waits for it, rows; lines before L of the next shard;
+            # index of the run of lines on one contig; whether some position is below the last.
+            "is_listing",
+            "n_listed",
+            "first_waiting",
+            "n_blocks",
+            "n_shard_lines",
+            "contig_run",
+            "is_unsorted",
             # How calls become dosages: codes of vcf_calls, FIELD_GT or one of vcf_dosages.
             "half_call",
             "field",

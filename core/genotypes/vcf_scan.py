@@ -22,7 +22,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from core.genotypes.simd import inner_kernel, kernel
+from core.genotypes.simd import inlined_kernel, inner_kernel, kernel
+from core.genotypes.vcf_block_list import add_line
 from core.genotypes.vcf_calls import decode_gt
 from core.genotypes.vcf_dosages import decode_dosages
 from core.genotypes.vcf_kernels import (
@@ -76,16 +77,18 @@ def scan(
     selection: Selection,
     block: BlockRows,
     sites: SiteRows,
+    blocks: Ints,
     progress: npt.NDArray[np.void],
 ) -> int:
     """Go on until the shard is read or something is needed; which of the codes above.
 
     text      (n,) uint8; its last simd.PADDING + 1 bytes stay free
+    blocks    (n, 5) int64, see vcf_block_list
     progress  (1,) PROGRESS
     """
     p: Any = progress[0]
     while True:
-        status = _take_lines(text, table, selection, block, sites, p)
+        status = _take_lines(text, table, selection, block, sites, blocks, p)
         if status in (_NEED_TEXT, NEED_BLOCK, NEED_LINES, DONE):
             had_ready = p.n_ready > 0
             problem = _decode_ready(text, table, block, p)
@@ -95,14 +98,20 @@ def scan(
                 continue
         if status != _NEED_TEXT:
             return status
-        status = fill_window(source, text, table.lines, p)
+        status = fill_window(source, text, table.lines, blocks, p)
         if status != OK:
             return status
 
 
 @inner_kernel
 def _take_lines(
-    text: Text, table: LineTable, selection: Selection, block: BlockRows, sites: SiteRows, p: Any
+    text: Text,
+    table: LineTable,
+    selection: Selection,
+    block: BlockRows,
+    sites: SiteRows,
+    blocks: Ints,
+    p: Any,
 ) -> int:
     """Look at every complete line of the window."""
     while True:
@@ -128,14 +137,14 @@ def _take_lines(
         if p.skips_line:
             p.skips_line = 0
         elif end > p.at:
-            status = _take_line(text, end, table, selection, block, sites, p)
+            status = _take_line(text, end, table, selection, block, sites, blocks, p)
             if status != _GO_ON:
                 return status
         p.at = newline + 1
         p.scanned = p.at
 
 
-@inner_kernel
+@inlined_kernel
 def _take_line(
     text: Text,
     end: int,
@@ -143,6 +152,7 @@ def _take_line(
     selection: Selection,
     block: BlockRows,
     sites: SiteRows,
+    blocks: Ints,
     p: Any,
 ) -> int:
     """Find the line's group and whether it is wanted; _GO_ON, or why not."""
@@ -165,6 +175,8 @@ def _take_line(
             return status
         if p.has_passed_end:
             return DONE
+        if position < p.group_position and p.group_contig == p.contig:
+            p.is_unsorted = 1
         _open_group(position, selection.positions, p)
         if p.n_lines < row:  # the closed group's lines are dropped
             _move_row(lines, row, p.n_lines)
@@ -172,6 +184,8 @@ def _take_line(
         if p.is_dropping:
             return DONE
         p.has_passed_end = 1
+    elif p.is_listing:
+        add_line(blocks, p.offset + p.at, position, p)
     if not p.is_dropping:
         p.n_contig_records += 1
         _keep_line(text, lines, selection.ids, p)
@@ -184,7 +198,7 @@ def _move_row(lines: Ints, source: int, target: int) -> None:
         lines[target, column] = lines[source, column]
 
 
-@inner_kernel
+@inlined_kernel
 def _open_group(position: int, wanted: Ints, p: Any) -> None:
     p.has_group = 1
     p.group_contig = p.contig
@@ -196,7 +210,7 @@ def _open_group(position: int, wanted: Ints, p: Any) -> None:
             p.group_is_wanted = 1
 
 
-@inner_kernel
+@inlined_kernel
 def _keep_line(text: Text, lines: Ints, ids: Ints, p: Any) -> None:
     """Keep the line where its group is wanted, or may still be by the ID of another line."""
     row = p.n_lines
@@ -209,7 +223,7 @@ def _keep_line(text: Text, lines: Ints, ids: Ints, p: Any) -> None:
         p.n_lines += 1
 
 
-@inner_kernel
+@inlined_kernel
 def _close_group(text: Text, table: LineTable, block: BlockRows, sites: SiteRows, p: Any) -> int:
     """Give the group's lines rows of the block; does nothing without an open group.
 
@@ -228,7 +242,7 @@ def _close_group(text: Text, table: LineTable, block: BlockRows, sites: SiteRows
     return OK
 
 
-@inner_kernel
+@inlined_kernel
 def _append_group(text: Text, table: LineTable, block: BlockRows, sites: SiteRows, p: Any) -> int:
     lines, n_alts = table.lines, table.n_alts
     n_rows, n_bytes = measure_sites(text, lines, p.n_ready, p.n_lines, n_alts)

@@ -1,7 +1,7 @@
 """One shard of a VCF: gives the scan (vcf_scan) what it comes back for, and makes its errors."""
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -9,8 +9,10 @@ from core.errors import GenotypeFileError
 from core.genome_build import canonical_contig
 from core.genotypes import vcf_blocks, vcf_progress
 from core.genotypes.block import DosageBlock
+from core.genotypes.block_directory import BlockDirectory
 from core.genotypes.calls import GenotypeField, HalfCall
 from core.genotypes.simd import PADDING
+from core.genotypes.vcf_block_list import listed_directory, new_block_list
 from core.genotypes.vcf_blocks import Decoding
 from core.genotypes.vcf_calls import (
     HALF_CALL_ERROR,
@@ -43,6 +45,7 @@ MAX_GROUP_BYTES = 1 << 30
 """A line, or the lines of one position, may not be longer."""
 
 _FIRST_LINES = 256
+_FIRST_BLOCKS = 256
 _STRING_BYTES_OF_ROW = 16
 
 _HALF_CALL_CODES = {
@@ -60,15 +63,24 @@ _FIELD_CODES = {
 }
 
 
+class _BegunRange(NamedTuple):
+    """`offset`: where its text begins in that of all ranges, one after the other."""
+
+    text_range: TextRange
+    first_piece: int
+    offset: int
+
+
 class ShardScan:
     """Iterate once over the blocks of a shard; then `contig_records` counts what it owns.
 
-    wanted  None decodes every record
+    text_ranges  the whole shard, or one or more parts of it that hold what is wanted, in order
+    wanted       None decodes every record
     """
 
     def __init__(
         self,
-        text_range: TextRange,
+        text_ranges: Sequence[TextRange],
         decoding: Decoding,
         wanted: Wanted | None,
         *,
@@ -76,7 +88,8 @@ class ShardScan:
         max_group_bytes: int = MAX_GROUP_BYTES,
     ) -> None:
         self.contig_records: dict[str, int] = {}
-        self._range = text_range
+        self._ranges = text_ranges
+        self._begun: list[_BegunRange] = []
         self._decoding = decoding
         self._wanted = wanted
         self._max_group_bytes = max_group_bytes
@@ -87,17 +100,16 @@ class ShardScan:
         self._selection = Selection(np.empty(0, np.uint8), _read_only(NO_POSITIONS), ids)
         self._memory = vcf_blocks.BlockMemory(decoding)
         self._rows = vcf_blocks.no_rows(decoding)
+        self._input = open_input(text_ranges[0].compression)
         self._sites = new_site_rows(0, 0)
-        self._first_piece = text_range.first_piece()
+        self._blocks = new_block_list(_FIRST_BLOCKS)
+        self._contig_runs: list[str] = []
         self._state = np.zeros(1, vcf_progress.PROGRESS)
         self._progress: Any = self._state.view(np.recarray)[0]
         self._set_out()
 
     def _set_out(self) -> None:
-        p, text_range = self._progress, self._range
-        p.stop, p.end = text_range.stop, vcf_progress.FAR
-        p.skip = text_range.skip or 0
-        p.skips_line = p.is_dropping = text_range.skip is None
+        p = self._progress
         p.contig, p.name_bytes = -1, -1
         p.half_call = _HALF_CALL_CODES[self._decoding.half_call]
         p.field = _FIELD_CODES[self._decoding.field]
@@ -105,16 +117,46 @@ class ShardScan:
         p.max_group_bytes = vcf_blocks.MAX_GROUP_DOSAGE_BYTES
 
     def __iter__(self) -> Iterator[DosageBlock]:
-        if self._first_piece >= self._range.stop and self._range.skip is None:
-            return  # one BGZF block spans the whole range
-        shard_input = open_input(self._range, self._first_piece)
-        source = shard_input.next_input(self._progress)
+        for text_range in self._ranges:
+            first_piece = text_range.first_piece()
+            if not text_range.is_empty(first_piece):
+                self._begin(text_range, first_piece)
+                yield from self._read()
+        yield from self._close_block()
+        self._count_contig()
+
+    def directory(self) -> BlockDirectory | None:
+        """Of the blocks of the shard, once it is read; None where it is no BGZF."""
+        if self._begun and not self._progress.is_listing:
+            return None
+        return listed_directory(
+            self._blocks, self._contig_runs, self.contig_records, self._progress
+        )
+
+    def _begin(self, text_range: TextRange, first_piece: int) -> None:
+        """Another range's text follows on that of the last; the open block stays open."""
+        p = self._progress
+        p.offset += p.filled
+        self._begun.append(_BegunRange(text_range, first_piece, int(p.offset)))
+        p.filled = p.at = p.scanned = 0
+        p.input_at = p.is_at_end = 0
+        p.stop, p.end = text_range.stop, vcf_progress.FAR
+        p.skip = text_range.skip or 0
+        p.skips_line = text_range.skip is None
+        p.is_dropping = text_range.skip is None and not text_range.owns_first
+        p.has_passed_end = p.has_group = p.n_ready = p.n_lines = 0
+        self._input.begin(text_range, first_piece, int(p.offset))
+
+    def _read(self) -> Iterator[DosageBlock]:
+        """What the loop gives up to the end of the range."""
+        source = self._input.next_input(self._progress)
         self._progress.is_text = not source.engine.any()
+        self._progress.is_listing = not self._progress.is_text and not self._range.is_sought
         while True:
             status = self._scan(source)
             match status:
                 case vcf_progress.NEED_INPUT:
-                    source = shard_input.next_input(self._progress)
+                    source = self._input.next_input(self._progress)
                 case vcf_progress.NEED_CONTIG:
                     self._enter_contig()
                 case vcf_progress.NEED_WINDOW:
@@ -126,9 +168,9 @@ class ShardScan:
                 case vcf_progress.NEED_BLOCK:
                     yield from self._close_block()
                     self._open_block()
+                case vcf_progress.NEED_BLOCK_LIST:
+                    self._enlarge_block_list()
                 case vcf_progress.DONE:
-                    yield from self._close_block()
-                    self._count_contig()
                     return
                 case _:
                     raise self._error(status)
@@ -141,6 +183,7 @@ class ShardScan:
             self._selection,
             self._rows,
             self._sites,
+            self._blocks,
             self._state,
         )
 
@@ -154,6 +197,9 @@ class ShardScan:
         p, wanted = self._progress, self._wanted
         p.contig = self._contigs.setdefault(name, len(self._contigs))
         p.name_bytes = len(written)
+        if not p.has_passed_end and self._contig_runs[-1:] != [name]:
+            self._contig_runs.append(name)
+        p.contig_run = len(self._contig_runs) - 1
         p.wanted_at = 0
         p.takes_all = wanted is None or name in wanted.whole_contigs
         positions = wanted.positions.get(name, NO_POSITIONS) if wanted else NO_POSITIONS
@@ -184,6 +230,11 @@ class ShardScan:
         self._table = _new_table(2 * len(old.lines))
         self._table.lines[: len(old.lines)] = old.lines
         self._table.n_alts[: len(old.n_alts)] = old.n_alts
+
+    def _enlarge_block_list(self) -> None:
+        old = self._blocks
+        self._blocks = new_block_list(2 * len(old))
+        self._blocks[: len(old)] = old
 
     def _enlarge_strings(self) -> None:
         n_bytes = max(2 * len(self._sites.ids), int(self._progress.needed))
@@ -231,11 +282,17 @@ class ShardScan:
         number = self._line_number(int(self._progress.offset + start))
         return problem.at_line(self._range.source.uri, number)
 
+    @property
+    def _range(self) -> TextRange:
+        return self._begun[-1].text_range
+
     def _line_number(self, offset: int) -> int:
         """The absolute number, from 1, of the line at an offset of the shard's text."""
-        before = self._range.pieces_before(self._first_piece)
+        begun = next(begun for begun in reversed(self._begun) if begun.offset <= offset)
+        offset -= begun.offset
+        before = begun.text_range.pieces_before(begun.first_piece)
         n_newlines = sum(piece.text.count(b"\n") for piece in before)
-        for piece in self._range.pieces(self._first_piece):
+        for piece in begun.text_range.pieces(begun.first_piece):
             if offset <= 0:
                 break
             n_newlines += piece.text[:offset].count(b"\n")

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from core.genotypes.simd import inner_kernel
+from core.genotypes.simd import inlined_kernel
 from core.genotypes.vcf_kernels import (
     FIFTH_TAB,
     FOURTH_TAB,
@@ -76,7 +76,7 @@ def new_site_rows(n_rows: int, n_bytes: int) -> SiteRows:
     )
 
 
-@inner_kernel
+@inlined_kernel
 def measure_sites(text: Text, lines: Ints, first: int, stop: int, n_alts: Ints) -> tuple[int, int]:
     """(rows, bytes of the longest string column) that lines first..stop add; n_alts overwritten."""
     rows, ids, refs, alts = 0, 0, 0, 0
@@ -91,7 +91,7 @@ def measure_sites(text: Text, lines: Ints, first: int, stop: int, n_alts: Ints) 
     return rows, max(ids, refs, alts)
 
 
-@inner_kernel
+@inlined_kernel
 def append_site(
     text: Text,
     line: Ints,
@@ -130,7 +130,7 @@ def append_site(
     return OK, bits
 
 
-@inner_kernel
+@inlined_kernel
 def _append(
     text: Text, start: int, end: int, folds: bool, offsets: Ints32, content: Bytes, row: int
 ) -> int:

@@ -8,14 +8,23 @@ from typing import Any
 from core.genotypes import inflate
 from core.genotypes.inflate import inflate_block
 from core.genotypes.simd import PADDING, inner_kernel
+from core.genotypes.vcf_block_list import add_block
 from core.genotypes.vcf_kernels import LINE_START, N_LINE_COLUMNS, Bytes, Ints, Text
-from core.genotypes.vcf_progress import BAD_INPUT, FAR, NEED_INPUT, NEED_WINDOW, OK, Input
+from core.genotypes.vcf_progress import (
+    BAD_INPUT,
+    FAR,
+    NEED_BLOCK_LIST,
+    NEED_INPUT,
+    NEED_WINDOW,
+    OK,
+    Input,
+)
 
 _NEWLINE = 10
 
 
 @inner_kernel
-def fill_window(source: Input, text: Text, lines: Ints, p: Any) -> int:
+def fill_window(source: Input, text: Text, lines: Ints, blocks: Ints, p: Any) -> int:
     """Move what is still needed to the window's beginning and append text, as much as fits.
 
     Behind the shard's end, where only the rest of a group is needed, one block at a time.
@@ -27,7 +36,7 @@ def fill_window(source: Input, text: Text, lines: Ints, p: Any) -> int:
         if p.is_text:
             status = _copy_text(source.data, text, stop, p)
         else:
-            status = _inflate_next(source, text, stop, p)
+            status = _inflate_next(source, text, stop, blocks, p)
     if p.is_at_end and p.filled > p.at and text[p.filled - 1] != _NEWLINE:
         text[p.filled] = _NEWLINE
         p.filled += 1
@@ -68,11 +77,13 @@ def _copy_text(data: Bytes, text: Text, stop: int, p: Any) -> int:
 
 
 @inner_kernel
-def _inflate_next(source: Input, text: Text, stop: int, p: Any) -> int:
+def _inflate_next(source: Input, text: Text, stop: int, blocks: Ints, p: Any) -> int:
     data = source.data
     if p.input_at == data.shape[0]:
         p.is_at_end = p.is_last
         return NEED_INPUT
+    if p.n_blocks == blocks.shape[0]:
+        return NEED_BLOCK_LIST
     status, size, n_bytes = inflate_block(source.engine, data, p.input_at, text, p.filled, stop)
     if status == inflate.INCOMPLETE and not p.is_last:
         return NEED_INPUT
@@ -82,8 +93,11 @@ def _inflate_next(source: Input, text: Text, stop: int, p: Any) -> int:
     if status != inflate.OK:
         p.problem = status
         return BAD_INPUT
-    if p.end == FAR and p.input_offset + p.input_at >= p.stop:
+    offset = p.input_offset + p.input_at
+    if p.end == FAR and offset >= p.stop:
         p.end = p.offset + p.filled
+    if p.end == FAR and p.is_listing:
+        add_block(blocks, offset, p.offset + p.filled, p)
     p.filled += n_bytes
     p.input_at += size
     return OK

@@ -1,7 +1,7 @@
 """Weighted sums over imputed diploid dosages, additive: the inner loops. Arrays in, arrays out.
 
-Dosages are (R, S) float32 as a block has them, NaN missing; sums are float64. Each cell receives its
-terms in their order. All rows are in range, all arrays C-contiguous.
+Dosages are (R, S) float32 as a block has them, NaN missing; sums are float64. Each cell receives
+its terms in their order. All rows are in range, all arrays C-contiguous.
 """
 
 from typing import NamedTuple

@@ -1,5 +1,7 @@
 """Terms on imputed dosages of autosomes: additive, diploid, straight from the block's float32."""
 
+from typing import cast
+
 import numpy as np
 import numpy.typing as npt
 
@@ -18,10 +20,10 @@ def add_imputed(context: TermContext, block: DosageBlock, terms: Terms, sums: Su
     """Add additive terms of single rows on imputed dosages of ploidy 2."""
     if block.hard_calls is not None or not len(terms):
         return
-    dosages = block.dosage
+    dosages = cast("kernels.Dosages", block.dosage)
     bits = dosages.view(np.int32)
     missing = kernels.has_missing(bits, terms.variant)
-    stand_in = _stand_ins(context, block, terms, missing)
+    stand_in = _stand_ins(context, block, dosages, terms, missing)
     score = context.rows.score[terms.row].astype(np.int64)
     weight = context.rows.effect_weight[terms.row]
     # REF's dosage is 2 - ALT's
@@ -47,12 +49,19 @@ def add_imputed(context: TermContext, block: DosageBlock, terms: Terms, sums: Su
             kernels.add_missing(bits, terms.variant[chosen], single + score[chosen], counts)
 
 
-def _stand_ins(context: TermContext, block: DosageBlock, terms: Terms, missing: Bools) -> Floats:
-    """(T,) effect dosage of a missing call; NaN: it is dropped, or (not `missing`) there is none."""
+def _stand_ins(
+    context: TermContext,
+    block: DosageBlock,
+    dosages: kernels.Dosages,
+    terms: Terms,
+    missing: Bools,
+) -> Floats:
+    """(T,) effect dosage of a missing call; NaN: it is dropped, or (where not `missing`) there is
+    none."""
     stand_in = np.full(len(terms), np.nan)
     if missing.any():
         chosen = terms.take(missing)
-        alternate = kernels.frequencies(block.dosage, chosen.variant)
+        alternate = kernels.frequencies(dosages, chosen.variant)
         in_cohort = np.where(chosen.is_ref, 1.0 - alternate, alternate)
         frequency = frequencies_of(context, block, chosen, in_cohort)
         stand_in[missing] = missing_dosages(context.policy, chosen, frequency)

@@ -1,8 +1,8 @@
 """Weighted sums of many scores over diploid hard calls: the inner loop. Arrays in, arrays out.
 
 Scores side by side are a vector: a call adds a row of weights to the row of its sample. Few calls
-are not what most people have, 0 or 2, so with only these added it is a small part of the work of a
-matrix product. A tile of samples is finished before the next, so that its sums stay in the L2 cache.
+are not what most people have, 0 or 2, so with only these added it is a small part of the work of
+a matrix product. A tile of samples is finished before the next: its sums stay in the L2 cache.
 """
 
 from typing import Any, NamedTuple
@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from core.genotypes.simd import LANES, kernel, trailing_zeros
+from core.scoring.alleles import Element
 from core.scoring.hard_calls import mark
 
 Counts = npt.NDArray[np.int32]
@@ -129,13 +130,13 @@ def add_to_everyone(terms: ManyTerms, weight: Floats, score: Counts, offset: Flo
 
 
 @kernel
-def add_weights(times: float, weights: Floats, sums: Floats) -> None:
+def add_weights(times: Element, weights: Floats, sums: Floats) -> None:
     for k in range(len(sums)):
         sums[k] += times * weights[k]
 
 
 @kernel
-def scatter_weights(times: float, weights: Floats, scores: Counts, sums: Floats) -> None:
+def scatter_weights(times: Element, weights: Floats, scores: Counts, sums: Floats) -> None:
     for j in range(len(weights)):
         sums[scores[j]] += times * weights[j]
 

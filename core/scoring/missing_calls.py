@@ -7,7 +7,7 @@ from core.genotypes.block import DosageBlock
 from core.scoring import weighted_sum as kernels
 from core.scoring.frequencies import Frequencies
 from core.scoring.policy import ImputedNonadditive, Missing, ScoringPolicy
-from core.scoring.terms import Terms, TermContext
+from core.scoring.terms import TermContext, Terms
 
 Bools = npt.NDArray[np.bool_]
 Floats = npt.NDArray[np.float64]

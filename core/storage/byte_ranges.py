@@ -32,6 +32,13 @@ class ByteRanges(Protocol):
     def read(self, start: int, stop: int) -> bytes: ...
 
 
+class StoredObject(ByteRanges, Protocol):
+    """`modified_at`: when it was last written, in seconds since 1970."""
+
+    @property
+    def modified_at(self) -> float: ...
+
+
 @dataclass(frozen=True, slots=True)
 class S3Access:
     """How to reach a bucket; what is None comes from boto3's own chain of sources."""
@@ -42,7 +49,7 @@ class S3Access:
     region: str | None = None
 
 
-def open_byte_ranges(uri: str, *, s3: S3Access | None = None) -> ByteRanges:
+def open_byte_ranges(uri: str, *, s3: S3Access | None = None) -> StoredObject:
     """`/path`, `file:///path` or `s3://bucket/key`.
 
     Raises GenotypeFileError where there is no such object, UnsupportedFormatError for another
@@ -64,6 +71,7 @@ def open_byte_ranges(uri: str, *, s3: S3Access | None = None) -> ByteRanges:
 class _LocalFile:
     uri: str
     size_bytes: int
+    modified_at: float
     path: Path
 
     def read(self, start: int, stop: int) -> bytes:
@@ -98,13 +106,15 @@ def _open_local(uri: str, path: Path) -> _LocalFile:
         raise GenotypeFileError(
             "the file may not be read.", where=Where(uri), fix="Check its permissions."
         ) from error
-    return _LocalFile(uri, path.stat().st_size, path)
+    status = path.stat()
+    return _LocalFile(uri, status.st_size, status.st_mtime, path)
 
 
 @dataclass(frozen=True, slots=True)
 class _S3Object:
     uri: str
     size_bytes: int
+    modified_at: float
     bucket: str
     key: str
     etag: str
@@ -143,7 +153,8 @@ def _open_s3(uri: str, access: S3Access) -> _S3Object:
         )
     with _translated_errors(uri):
         head = s3_client(access).head_object(Bucket=bucket, Key=key)
-    return _S3Object(uri, head["ContentLength"], bucket, key, head["ETag"], access)
+    modified_at = head["LastModified"].timestamp()
+    return _S3Object(uri, head["ContentLength"], modified_at, bucket, key, head["ETag"], access)
 
 
 _client_lock = threading.Lock()

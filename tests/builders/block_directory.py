@@ -113,9 +113,7 @@ def plain_directory(file: PlainFile, start: int, stop: int) -> BlockDirectory:
     return BlockDirectory(
         offsets=np.array(list(entries.values()), np.int64),
         positions=np.array([file.lines[i].position for i in entries], np.int64),
-        contig_indexes=np.array(
-            [contigs.index(file.lines[i].contig) for i in entries], np.int64
-        ),
+        contig_indexes=np.array([contigs.index(file.lines[i].contig) for i in entries], np.int64),
         n_lines=np.diff(np.array(firsts, np.int64)),
         contigs=tuple(contigs),
         contig_records=records,

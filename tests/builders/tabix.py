@@ -59,7 +59,7 @@ def _contig(
     for start, end, begin, stop in records:
         number = smallest_bin(start, end, min_shift, depth)
         if number == previous:
-            begin = chunks[number].pop()[0]  # noqa: PLW2901 - the chunk goes on
+            begin = chunks[number].pop()[0]
         chunks[number].append((begin, stop))
         previous = number
     n_bins = ((1 << (3 * (depth + 1))) - 1) // 7
@@ -75,4 +75,3 @@ def _contig(
         return out
     windows = [records[0][2]] * (((records[-1][1] - 1) >> min_shift) + 1)
     return out + struct.pack("<i", len(windows)) + struct.pack(f"<{len(windows)}Q", *windows)
-

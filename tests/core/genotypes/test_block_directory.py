@@ -55,8 +55,7 @@ def test_the_directories_of_the_shards_join_to_that_of_the_file(
     file = plain_file(path)
     bounds = file.bounds(n_shards)
     parts = [
-        plain_directory(file, start, stop)
-        for start, stop in zip(bounds, bounds[1:], strict=False)
+        plain_directory(file, start, stop) for start, stop in zip(bounds, bounds[1:], strict=False)
     ]
     assert_same(join(parts), plain_directory(file, 0, file.size_bytes))
 

@@ -32,6 +32,9 @@ def groups_of(file: PlainFile, part: Part) -> list[int]:
     return ([first] if owns_first and first in file.group_starts() else []) + starts
 
 
+GAPS = st.sampled_from([0, 0, 200])
+
+
 @st.composite
 def wishes(draw, file: PlainFile) -> Wanted:
     """Positions of some of the file's records and beside them, sometimes a whole contig."""
@@ -59,6 +62,10 @@ def assert_parts_hold_what_is_wanted(
             contig, position = file.lines[at].key
             is_wanted = position in wanted.positions.get(contig, [])
             assert at in read or not (is_wanted or contig in wanted.whole_contigs)
+    counts = [
+        pieces.n_records(start, stop) for start, stop in zip(bounds, bounds[1:], strict=False)
+    ]
+    assert sum(counts) == len(file.lines)
 
 
 @contextmanager
@@ -69,26 +76,26 @@ def seeking_always() -> Iterator[None]:
         yield
 
 
-@settings(max_examples=300, deadline=None)
-@given(sorted_records(), st.integers(20, 500), st.integers(1, 7), st.data())
+@settings(max_examples=150, deadline=None)
+@given(sorted_records(), st.integers(20, 500), st.integers(1, 7), GAPS, st.data())
 def test_parts_by_a_directory_hold_what_a_shard_owns_of_the_wanted_groups_and_once(
-    tmp_path_factory, records, block_bytes, n_shards, data
+    tmp_path_factory, records, block_bytes, n_shards, gap_bytes, data
 ):
     path = tmp_path_factory.mktemp("parts") / "f.vcf.gz"
     write_vcf(path, vcf_text(records), block_bytes=block_bytes)
     file = plain_file(path)
     wanted = data.draw(wishes(file))
     with seeking_always():
-        found = find_in_directory(directory_of(path), wanted, file.size_bytes)
+        found = find_in_directory(directory_of(path), wanted, file.size_bytes, gap_bytes=gap_bytes)
     assert (found is None) == (not file.lines)
     if found is not None:
         assert_parts_hold_what_is_wanted(file, found, wanted, n_shards)
 
 
-@settings(max_examples=300, deadline=None)
-@given(indexed_records(), st.integers(20, 500), st.integers(1, 7), TREES, st.data())
+@settings(max_examples=150, deadline=None)
+@given(indexed_records(), st.integers(20, 500), st.integers(1, 7), GAPS, TREES, st.data())
 def test_parts_by_an_index_hold_what_a_shard_owns_of_the_wanted_groups_and_once(
-    tmp_path_factory, records, block_bytes, n_shards, tree, data
+    tmp_path_factory, records, block_bytes, n_shards, gap_bytes, tree, data
 ):
     path = tmp_path_factory.mktemp("parts") / "f.vcf.gz"
     write_vcf(path, vcf_text(records), block_bytes=block_bytes)
@@ -98,7 +105,9 @@ def test_parts_by_an_index_hold_what_a_shard_owns_of_the_wanted_groups_and_once(
     index = parse_index(gzip.decompress(written.read_bytes()))
     wanted = data.draw(wishes(file))
     with seeking_always():
-        found = find_in_index(index, wanted, file.first_record, file.size_bytes)
+        found = find_in_index(
+            index, wanted, file.first_record, file.size_bytes, gap_bytes=gap_bytes
+        )
     assert (found is None) == (not file.lines)
     if found is not None:
         assert_parts_hold_what_is_wanted(file, found, wanted, n_shards)
@@ -114,7 +123,8 @@ def directory_of_wide_lines(tmp_path):
 
 def test_of_lines_longer_than_a_block_only_the_wanted_ones_are_read(tmp_path):
     file, directory = directory_of_wide_lines(tmp_path)
-    found = find_in_directory(directory, Wanted(positions={"1": np.array([150, 155, 290])}), 10**6)
+    wanted = Wanted(positions={"1": np.array([150, 155, 290])})
+    found = find_in_directory(directory, wanted, file.size_bytes, gap_bytes=0)
     assert found is not None
     parts = found.parts(0, file.size_bytes)
     assert [part.start == part.stop for part in parts] == [True, True]
@@ -123,7 +133,9 @@ def test_of_lines_longer_than_a_block_only_the_wanted_ones_are_read(tmp_path):
 
 def test_positions_that_the_file_does_not_have_are_not_read_for(tmp_path):
     file, directory = directory_of_wide_lines(tmp_path)
-    found = find_in_directory(directory, Wanted(positions={"1": np.array([15, 155]), "2": np.array([1])}), 10**6)
+    found = find_in_directory(
+        directory, Wanted(positions={"1": np.array([15, 155]), "2": np.array([1])}), 10**6
+    )
     assert found is not None
     assert found.blocks.tolist() == []
 
@@ -132,7 +144,9 @@ def test_where_many_blocks_are_wanted_everything_is_read(tmp_path):
     _, directory = directory_of_wide_lines(tmp_path)
     positions = directory.positions
     assert find_in_directory(directory, Wanted(positions={"1": positions[::3]}), 10**6) is None
-    assert isinstance(find_in_directory(directory, Wanted(positions={"1": positions[::9]}), 10**6), WantedBlocks)
+    assert isinstance(
+        find_in_directory(directory, Wanted(positions={"1": positions[::9]}), 10**6), WantedBlocks
+    )
 
 
 def test_nothing_is_sought_by_id_or_in_a_file_that_is_not_sorted(tmp_path):

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -70,3 +71,28 @@ def test_the_plain_form_is_chosen_under_bounds_checks_and_finds_a_load_outside(t
         check=True,
     )
     assert done.stdout == "found\n"
+
+
+def test_a_kernel_is_compiled_anew_when_one_that_it_calls_has_changed(tmp_path):
+    package = tmp_path / "changing"
+    package.mkdir()
+    imports = "from core.genotypes.simd import kernel\n"
+    caller = "from changing.callee import one\n@kernel\ndef both() -> int:\n    return one() + 40\n"
+    (package / "caller.py").write_text(imports + caller)
+    for value in (1, 2):
+        callee = f"@kernel\ndef one() -> int:\n    return {value}\n"
+        (package / "callee.py").write_text(imports + callee)
+        done = subprocess.run(
+            [sys.executable, "-c", "from changing.caller import both; print(both())"],
+            cwd=Path(__file__).parents[3],
+            env=os.environ
+            | {
+                "NUMBA_CACHE_DIR": str(tmp_path / "cache"),
+                "PYTHONPATH": os.pathsep.join([str(tmp_path), str(Path(__file__).parents[3])]),
+            },
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        assert done.stdout == f"{40 + value}\n"
+    assert list((tmp_path / "cache").rglob("*.nbi"))
