@@ -27,6 +27,7 @@ import pyarrow as pa
 from core.errors import GenotypeFileError, NotStoredError, Where
 from core.genome_build import GenomeBuild
 from core.genotypes.block import DosageBlock
+from core.genotypes.block_directory import BlockDirectory
 from core.genotypes.calls import GenotypeField, HalfCall
 from core.genotypes.store_blocks import StoredBlocks, wanted_rows
 from core.genotypes.store_chunk import (
@@ -139,6 +140,7 @@ class StoreReader:
     ) -> None:
         require_stored(shard.file, field, half_call)
         self.n_records = 0
+        self.directory: BlockDirectory | None = None
         self.contig_records: dict[str, int] = {}
         self._file = shard.file
         self._chunks = shard.file.manifest.chunks[shard.first : shard.stop]
