@@ -1,4 +1,4 @@
-"""Scores of few variants: parts of the files are read, and every byte of the results is the same."""
+"""Scores of few variants: parts of files are read, and every byte of the results is the same."""
 
 from pathlib import Path
 from typing import Any
