@@ -16,7 +16,7 @@ A block is an Arrow record batch. A row is *(variant record, one ALT allele)*:
 The rows of one (contig, position) never straddle two blocks.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import cast
 
@@ -96,12 +96,12 @@ class DosageBlock:
     @property
     def record(self) -> npt.NDArray[np.int32]:
         """(rows,) int32, increasing by 0 or 1 from 0."""
-        return _values(self.batch.column("record"))
+        return values_of(self.batch.column("record"))
 
     @property
     def position(self) -> npt.NDArray[np.int64]:
         """(rows,) int64, 1-based."""
-        return _values(self.batch.column("position"))
+        return values_of(self.batch.column("position"))
 
     def column(self, name: str) -> pa.Array:
         return self.batch.column(name)
@@ -122,7 +122,13 @@ def strings(offsets: npt.NDArray[np.int32], content: npt.NDArray[np.uint8]) -> p
     return pa.Array.from_buffers(pa.string(), len(offsets) - 1, buffers)
 
 
-def _values(column: pa.Array) -> np.ndarray:
+def texts(values: Sequence[bytes]) -> pa.Array:
+    """UTF-8 texts as an Arrow column of strings."""
+    ends = np.cumsum([0, *map(len, values)], dtype=np.int32)
+    return strings(ends, np.frombuffer(b"".join(values), np.uint8))
+
+
+def values_of(column: pa.Array) -> np.ndarray:
     """A column of numbers without nulls, read-only, zero-copy."""
     values = np.frombuffer(column.buffers()[1], column.type.to_pandas_dtype())
     values = values[column.offset : column.offset + len(column)]
@@ -135,4 +141,4 @@ def _sample_lists(matrix: np.ndarray) -> pa.FixedSizeListArray:
 
 
 def _sample_matrix(lists: pa.FixedSizeListArray) -> np.ndarray:
-    return _values(lists.flatten()).reshape(len(lists), lists.type.list_size)
+    return values_of(lists.flatten()).reshape(len(lists), lists.type.list_size)

@@ -49,8 +49,8 @@ def _splat(builder: Any, number: Any) -> Any:
     return builder.shuffle_vector(first, undefined, _lanes(0))
 
 
-def _load(context: Any, builder: Any, array_type: Any, array: Any, at: Any, kind: Any) -> Any:
-    """One `kind` at array[at], unaligned."""
+def load_lanes(context: Any, builder: Any, array_type: Any, array: Any, at: Any, kind: Any) -> Any:
+    """For vector forms: one `kind`, a word or a vector, at array[at], unaligned."""
     data = context.make_array(array_type)(context, builder, array).data
     loaded = builder.load(builder.bitcast(builder.gep(data, [at]), kind.as_pointer()))
     loaded.align = 1
@@ -76,7 +76,7 @@ def _one_alt_vector(
 ) -> Any:
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         text_type = signature.args[0]
-        cells = _load(context, builder, text_type, arguments[0], arguments[1], _CELL_VECTOR)
+        cells = load_lanes(context, builder, text_type, arguments[0], arguments[1], _CELL_VECTOR)
         alleles = builder.and_(cells, _lanes(0x01000100))
         rest = builder.xor(cells, alleles)
         unphased = builder.icmp_unsigned("==", rest, _lanes(0x302F3009))
@@ -110,7 +110,7 @@ def _one_allele_vector(
 ) -> Any:
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         text_type = signature.args[0]
-        cells = _load(context, builder, text_type, arguments[0], arguments[1], _CELL_VECTOR)
+        cells = load_lanes(context, builder, text_type, arguments[0], arguments[1], _CELL_VECTOR)
         cells = builder.xor(cells, _lanes(0x30003009))  # a digit becomes its number, a tab 0
         left = builder.and_(builder.lshr(cells, _lanes(8)), _lanes(255))
         right = builder.lshr(cells, _lanes(24))
@@ -146,7 +146,7 @@ def _one_allele_vector(
 
 def _word_vector(typingctx: Any, text: Any, at: Any) -> Any:  # noqa: ARG001
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
-        return _load(context, builder, signature.args[0], arguments[0], arguments[1], _I64)
+        return load_lanes(context, builder, signature.args[0], arguments[0], arguments[1], _I64)
 
     return types.uint64(text, types.int64), generate
 
@@ -156,12 +156,14 @@ def _gather_vector(typingctx: Any, text: Any, starts: Any, sample: Any, cells: A
         text_type, starts_type, _, cells_type = signature.args
         text, starts, sample, cells = arguments
         one = ir.Constant(_I64, 1)
-        begins = _load(context, builder, starts_type, starts, sample, _WORD_VECTOR)
-        ends = _load(context, builder, starts_type, starts, builder.add(sample, one), _WORD_VECTOR)
+        begins = load_lanes(context, builder, starts_type, starts, sample, _WORD_VECTOR)
+        ends = load_lanes(
+            context, builder, starts_type, starts, builder.add(sample, one), _WORD_VECTOR
+        )
         words: Any = ir.Constant(_WORD_VECTOR, ir.Undefined)
         for i in range(CELLS):
             begin = builder.extract_element(begins, ir.Constant(_I32, i))
-            word = _load(context, builder, text_type, text, builder.sub(begin, one), _I64)
+            word = load_lanes(context, builder, text_type, text, builder.sub(begin, one), _I64)
             words = builder.insert_element(words, word, ir.Constant(_I32, i))
         data = context.make_array(cells_type)(context, builder, cells).data
         address = builder.bitcast(data, _CELL_VECTOR.as_pointer())

@@ -17,29 +17,21 @@ order, dosages and ploidies bit for bit. It reads the chunks whose positions are
 every file against its sha256 before it looks inside.
 """
 
-import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 
-import numpy as np
-import pyarrow as pa
-
-from core.errors import GenotypeFileError, NotStoredError, Where
+from core.errors import NotStoredError, Where
 from core.genome_build import GenomeBuild
 from core.genotypes.block import DosageBlock
 from core.genotypes.block_directory import BlockDirectory
 from core.genotypes.calls import GenotypeField, HalfCall
-from core.genotypes.store_blocks import StoredBlocks, wanted_rows
-from core.genotypes.store_chunk import (
-    SAMPLES_SCHEMA,
-    SITES_SCHEMA,
-    TILE_SCHEMA,
-    Tile,
-    damaged,
-    from_file,
-)
-from core.genotypes.store_manifest import MANIFEST, Chunk, Manifest, StoredFile, samples_key
+from core.genotypes.store_blocks import StoredBlocks
+from core.genotypes.store_chunk import SAMPLES_SCHEMA
+from core.genotypes.store_load import ChunkRows, ahead, load, load_chunk, may_hold
+from core.genotypes.store_manifest import MANIFEST, Manifest, samples_key
 from core.genotypes.vcf import DEFAULT_BLOCK_BYTES
+from core.genotypes.vcf_blocks import Decoding
 from core.genotypes.vcf_wanted import Wanted
 from core.storage.byte_ranges import S3Access, open_byte_ranges
 
@@ -145,59 +137,38 @@ class StoreReader:
         self._file = shard.file
         self._chunks = shard.file.manifest.chunks[shard.first : shard.stop]
         self._wanted = wanted
-        self._block_bytes = block_bytes
+        self._decoding = Decoding(
+            samples=shard.file.samples,
+            field=GenotypeField.DS if shard.file.manifest.is_imputed else GenotypeField.GT,
+            half_call=half_call,
+            block_bytes=block_bytes,
+        )
         self._s3 = s3
 
     def __iter__(self) -> Iterator[DosageBlock]:
-        manifest = self._file.manifest
-        blocks = StoredBlocks(manifest.n_samples, manifest.is_imputed, self._block_bytes)
-        for chunk in self._chunks:
-            self._count(chunk)
-            if may_hold(chunk, self._wanted):
-                yield from self._read(chunk, blocks)
+        self._count()
+        blocks = StoredBlocks(self._decoding)
+        for rows in self._load():
+            yield from blocks.add(rows)
         yield from blocks.finish()
 
-    def _count(self, chunk: Chunk) -> None:
-        self.n_records += chunk.n_records
-        n_before = self.contig_records.get(chunk.contig, 0)
-        self.contig_records[chunk.contig] = n_before + chunk.n_records
+    def _count(self) -> None:
+        for chunk in self._chunks:
+            self.n_records += chunk.n_records
+            n_before = self.contig_records.get(chunk.contig, 0)
+            self.contig_records[chunk.contig] = n_before + chunk.n_records
 
-    def _read(self, chunk: Chunk, blocks: StoredBlocks) -> Iterator[DosageBlock]:
-        sites = self._load(chunk.name.sites_key, chunk.sites, SITES_SCHEMA, chunk.n_rows)
-        rows = wanted_rows(sites, self._wanted)
-        if len(rows):
-            yield from blocks.add(sites, rows, self._load_tiles(chunk))
-
-    def _load_tiles(self, chunk: Chunk) -> tuple[Tile, ...]:
-        tiles: list[Tile] = []
-        for number, stored in enumerate(chunk.tiles):
-            key, n_samples = (
-                chunk.name.tile_key(number),
-                self._file.manifest.tiles[number].n_samples,
-            )
-            batch = self._load(key, stored, TILE_SCHEMA, chunk.n_rows)
-            tiles.append(Tile.of(batch, n_samples, f"{self._file.uri}/{key}"))
-        return tuple(tiles)
-
-    def _load(self, key: str, stored: StoredFile, schema: pa.Schema, n_rows: int) -> pa.RecordBatch:
-        return load(f"{self._file.uri}/{key}", stored, schema, n_rows, self._s3)
+    def _load(self) -> Iterator[ChunkRows]:
+        """The chunks that hold something wanted, in order."""
+        wanted, file = self._wanted, self._file
+        chunks = [chunk for chunk in self._chunks if may_hold(chunk, wanted)]
+        load_one = partial(load_chunk, file.uri, file.manifest, wanted=wanted, s3=self._s3)
+        loaded = ahead(load_one, chunks) if _is_remote(file.uri) else map(load_one, chunks)
+        return (rows for rows in loaded if rows is not None)
 
 
-def load(
-    uri: str, stored: StoredFile, schema: pa.Schema, n_rows: int, s3: S3Access | None
-) -> pa.RecordBatch:
-    """The record batch of a stored file, whole and as it was written."""
-    try:
-        source = open_byte_ranges(uri, s3=s3)
-        content = source.read(0, source.size_bytes)
-    except GenotypeFileError as error:  # the store is ours, not the user's: its files are there
-        raise damaged(uri, error.what) from error
-    if hashlib.sha256(content).hexdigest() != stored.sha256:
-        raise damaged(uri, "its sha256 is not that of the manifest.")
-    batch = from_file(content, schema, uri)
-    if batch.num_rows != n_rows:
-        raise damaged(uri, f"it has {batch.num_rows} rows, not {n_rows}.")
-    return batch
+def _is_remote(uri: str) -> bool:
+    return "://" in uri and not uri.startswith("file://")
 
 
 def require_stored(file: StoreFile, field: GenotypeField, half_call: HalfCall) -> None:
@@ -223,14 +194,3 @@ def require_stored(file: StoreFile, field: GenotypeField, half_call: HalfCall) -
 
 
 _READ_AGAIN = "Score the file itself, or store it again."
-
-
-def may_hold(chunk: Chunk, wanted: Wanted | None) -> bool:
-    """Whether the chunk can have wanted records, from its statistics alone."""
-    if wanted is None or wanted.ids or chunk.contig in wanted.whole_contigs:
-        return True
-    positions = wanted.positions.get(chunk.contig)
-    if positions is None:
-        return False
-    at = int(np.searchsorted(positions, chunk.first_position))
-    return at < len(positions) and bool(positions[at] <= chunk.last_position)

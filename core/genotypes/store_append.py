@@ -17,10 +17,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from core.errors import CohortError, GenomeBuildError, Where
-from core.genotypes.block import DosageBlock
+from core.genotypes.block import DosageBlock, values_of
 from core.genotypes.source import Cohort, GenotypeShard
-from core.genotypes.store import StoreFile, load
+from core.genotypes.store import StoreFile
 from core.genotypes.store_chunk import SITES_SCHEMA, TileRows
+from core.genotypes.store_load import load
 from core.genotypes.store_manifest import Chunk, Manifest
 from core.genotypes.store_writer import StoreTarget, publish, put_samples, put_tiles, tile_ranges
 from core.storage.byte_ranges import S3Access
@@ -119,7 +120,7 @@ def _check_sites(ours: pa.RecordBatch, stored: pa.RecordBatch) -> None:
     differ = _record_starts(ours) != _record_starts(stored)
     for name in ("contig", "position", "ref", "alt", "n_alts"):
         one, other = ours.column(name), stored.column(name).cast(ours.column(name).type)
-        differ |= pc.not_equal(one, other).to_numpy(zero_copy_only=False)
+        differ |= values_of(pc.not_equal(one, other).cast(pa.uint8())) == 1
     if differ.any():
         row = int(np.flatnonzero(differ)[0])
         raise CohortError(
@@ -130,7 +131,7 @@ def _check_sites(ours: pa.RecordBatch, stored: pa.RecordBatch) -> None:
 
 
 def _record_starts(sites: pa.RecordBatch) -> np.ndarray:
-    record = sites.column("record").to_numpy()
+    record = values_of(sites.column("record"))
     return np.append(True, record[1:] != record[:-1])
 
 

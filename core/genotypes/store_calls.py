@@ -18,7 +18,14 @@ import numpy as np
 import numpy.typing as npt
 
 from core.genotypes.block import MISSING_CALL
-from core.genotypes.simd import LANES, bit_count, equal_mask, kernel, trailing_zeros
+from core.genotypes.simd import (
+    LANES,
+    bit_count,
+    equal_mask,
+    inner_kernel,
+    kernel,
+    trailing_zeros,
+)
 
 Bytes = npt.NDArray[np.uint8]
 Shorts = npt.NDArray[np.uint16]
@@ -99,7 +106,7 @@ def encode_calls(calls: Bytes, start: int, stop: int) -> EncodedRows:
     return rows
 
 
-@kernel
+@inner_kernel
 def count_codes(calls: Bytes, at: int, n: int) -> tuple[int, int, int, int]:
     """How many of calls[at : at + n] are 0, 1, 2, missing."""
     n_zero = n_one = n_two = n_missing = 0
@@ -121,7 +128,7 @@ def count_codes(calls: Bytes, at: int, n: int) -> tuple[int, int, int, int]:
     return n_zero, n_one, n_two, n_missing
 
 
-@kernel
+@inner_kernel
 def _sum_of(calls: Bytes, at: int, n: int) -> int:
     total = 0
     for i in range(at, at + n):
@@ -185,7 +192,7 @@ def write_calls(calls: Bytes, n_columns: int, start: int, stop: int, rows: Encod
                 payload[payload_at[r] + i] = calls[at + i]
 
 
-@kernel
+@inner_kernel
 def _list_carriers(calls: Bytes, at: int, n: int, base: int, place: Ints, listed: Shorts) -> None:
     """`place` says where in `listed` the samples of each code begin; it moves."""
     base_call = MISSING_CALL if base == MISSING_CODE else base
@@ -207,7 +214,7 @@ def _list_carriers(calls: Bytes, at: int, n: int, base: int, place: Ints, listed
         i += 1
 
 
-@kernel
+@inner_kernel
 def _pack(calls: Bytes, at: int, n: int, payload: Bytes, to: int) -> None:
     for b in range(n // 4):
         i = at + 4 * b
@@ -262,7 +269,7 @@ def decode_calls(
     return -1
 
 
-@kernel
+@inner_kernel
 def _set(flat: Bytes, to: int, listed: Shorts, start: int, stop: int, call: int) -> int:
     byte = np.uint8(call)
     for k in range(start, stop):
@@ -270,7 +277,7 @@ def _set(flat: Bytes, to: int, listed: Shorts, start: int, stop: int, call: int)
     return stop
 
 
-@kernel
+@inner_kernel
 def _unpack(payload: Bytes, begin: int, n: int, quads: Bytes, flat: Bytes, to: int) -> None:
     quartets = flat[to : to + n // 4 * 4].reshape(-1, 4)
     packed = payload[begin : begin + n // 4]

@@ -33,7 +33,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from core.errors import InfrastructureError, Where
-from core.genotypes.block import MISSING_CALL, SITE_SCHEMA, Dosages
+from core.genotypes.block import MISSING_CALL, SITE_SCHEMA, Dosages, numbers, values_of
 from core.genotypes.store_calls import (
     Bytes,
     Counts,
@@ -131,11 +131,9 @@ class TileRows:
     def to_batch(self) -> pa.RecordBatch:
         """One record batch of TILE_SCHEMA."""
         columns: dict[str, pa.Array] = {
-            name: pa.array(self._joined(name))
-            for name in ("encoding", "decimals", "base", "n_one", "n_two", "n_missing")
+            name: numbers(self._joined(name)) for name in _PLAIN_COLUMNS
         }
-        columns["allele_sum"] = pa.array(self._joined("allele_sum"))
-        columns["allele_number"] = pa.array(np.concatenate(self.allele_number))
+        columns["allele_number"] = numbers(np.concatenate(self.allele_number))
         listed_at = self._offsets("listed_at")
         values = self._joined("values")
         values_at = listed_at if len(values) else np.zeros_like(listed_at)
@@ -153,9 +151,14 @@ class TileRows:
         return np.append(0, np.cumsum(np.concatenate(lengths))).astype(np.int32)
 
     def _ploidy_column(self) -> pa.Array:
-        codes = np.concatenate(self.ploidy)
-        indices = pa.array(codes.astype(np.int32), mask=codes < 0)
-        return pa.DictionaryArray.from_arrays(indices, pa.array([*self.ploidy_codes], pa.binary()))
+        codes = np.concatenate(self.ploidy).astype(np.int32)
+        is_set = np.packbits(codes >= 0, bitorder="little")
+        buffers = [pa.py_buffer(is_set), pa.py_buffer(codes)]
+        indices = pa.Array.from_buffers(pa.int32(), len(codes), buffers)
+        distinct = [*self.ploidy_codes]
+        ends = np.cumsum([0, *map(len, distinct)], dtype=np.int32)
+        content = np.frombuffer(b"".join(distinct), np.uint8)
+        return pa.DictionaryArray.from_arrays(indices, _binaries(ends, content))
 
 
 def _is_missing(dosage: Dosages) -> npt.NDArray[np.bool_]:
@@ -163,7 +166,7 @@ def _is_missing(dosage: Dosages) -> npt.NDArray[np.bool_]:
 
 
 def _lists(offsets: npt.NDArray[np.int32], values: np.ndarray) -> pa.Array:
-    return pa.ListArray.from_arrays(pa.array(offsets), pa.array(values))
+    return pa.ListArray.from_arrays(numbers(offsets), numbers(values))
 
 
 def _binaries(offsets: npt.NDArray[np.int32], content: Bytes) -> pa.Array:
@@ -180,13 +183,13 @@ def sites_batch(parts: Sequence[pa.RecordBatch]) -> pa.RecordBatch:
     n_records = 0
     records: list[npt.NDArray[np.int32]] = []
     for part in parts:
-        ordinals = part.column("record").to_numpy()
+        ordinals = values_of(part.column("record"))
         records.append(ordinals + np.int32(n_records - ordinals[0]))
         n_records = int(records[-1][-1]) + 1
-    columns["record"] = pa.array(np.concatenate(records))
-    contig = parts[0].column("contig")[0].as_py()
-    indices = pa.array(np.zeros(len(columns["record"]), np.int8))
-    columns["contig"] = pa.DictionaryArray.from_arrays(indices, pa.array([contig]))
+    columns["record"] = numbers(np.concatenate(records))
+    codes = numbers(np.zeros(len(columns["record"]), np.int8))
+    contig = parts[0].column("contig").slice(0, 1)
+    columns["contig"] = pa.DictionaryArray.from_arrays(codes, contig)
     return pa.RecordBatch.from_pydict(columns, schema=SITES_SCHEMA)
 
 
@@ -246,10 +249,10 @@ class Tile:
         listed, values = batch.column("listed"), batch.column("values")
         payload, ploidy = batch.column("payload"), batch.column("ploidy")
         rows = EncodedRows(
-            **{column: batch.column(column).to_numpy() for column in _PLAIN_COLUMNS},
+            **{column: values_of(batch.column(column)) for column in _PLAIN_COLUMNS},
             listed_at=_offsets_of(listed),
-            listed=listed.values.to_numpy(),
-            values=values.values.to_numpy(),
+            listed=values_of(listed.values),
+            values=values_of(values.values),
             payload_at=_offsets_of(payload),
             payload=_content_of(payload),
         )
@@ -260,7 +263,7 @@ class Tile:
             name=name,
             n_samples=n_samples,
             rows=rows,
-            ploidy_code=ploidy.indices.fill_null(-1).to_numpy(),
+            ploidy_code=_codes_of(ploidy),
             ploidies=_content_of(ploidy.dictionary).reshape(-1, n_samples),
         )
 
@@ -288,6 +291,12 @@ class Tile:
 
 
 _PLAIN_COLUMNS = ("encoding", "decimals", "base", "n_one", "n_two", "n_missing", "allele_sum")
+
+
+def _codes_of(ploidy: pa.DictionaryArray) -> npt.NDArray[np.int32]:
+    if ploidy.null_count == len(ploidy):
+        return np.full(len(ploidy), -1, np.int32)
+    return values_of(ploidy.indices.fill_null(-1))
 
 
 def _offsets_of(lists: pa.Array) -> Ints:

@@ -14,7 +14,7 @@ A value is k, or MISSING_VALUE. A missing dosage is decoded as the one quiet NaN
 import numpy as np
 import numpy.typing as npt
 
-from core.genotypes.simd import kernel
+from core.genotypes.simd import inner_kernel, kernel
 from core.genotypes.store_calls import Bytes, EncodedRows, Ints, Shorts
 
 Dosages = npt.NDArray[np.float32]
@@ -54,7 +54,7 @@ def encode_dosages(dosage: Dosages, start: int, stop: int) -> EncodedRows:
     return rows
 
 
-@kernel
+@inner_kernel
 def _scale_of(decimals: int) -> float:
     scale = 1.0
     for _ in range(decimals):
@@ -62,7 +62,7 @@ def _scale_of(decimals: int) -> float:
     return scale
 
 
-@kernel
+@inner_kernel
 def _find_values(flat: Dosages, bits: Bits, at: int, scale: float, values: Shorts) -> bool:
     """The integers of flat[at : at + len(values)] at that scale; False where there are none."""
     for i in range(values.shape[0]):
@@ -105,7 +105,7 @@ def _describe_values(values: Shorts, decimals: int, r: int, rows: EncodedRows) -
     return 0, 2 * n
 
 
-@kernel
+@inner_kernel
 def _describe_floats(flat: Dosages, at: int, n: int, r: int, rows: EncodedRows) -> None:
     n_missing, total = 0, 0.0
     for i in range(at, at + n):
@@ -198,12 +198,12 @@ def decode_dosages(
     return -1
 
 
-@kernel
+@inner_kernel
 def _dosage_of(value: int, scale: float) -> np.float32:
     return np.float32(np.nan) if value == MISSING_VALUE else np.float32(value / scale)
 
 
-@kernel
+@inner_kernel
 def _copy_floats(payload: Bytes, begin: int, n: int, bits: Bits, to: int) -> None:
     for i in range(n):
         word = 0

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pyarrow as pa
 
-from core.genotypes.block import SITE_SCHEMA, DosageBlock
+from core.genotypes.block import SITE_SCHEMA, DosageBlock, texts, values_of
 from core.genotypes.store_chunk import (
     SAMPLES_SCHEMA,
     TILE_SAMPLES,
@@ -135,14 +135,14 @@ def _contig(sites: pa.RecordBatch) -> str:
 
 def _contig_runs(block: DosageBlock) -> Iterator[tuple[int, int]]:
     """(start, stop) of the block's rows on one contig."""
-    codes = block.column("contig").dictionary_encode().indices.to_numpy()
+    codes = values_of(block.column("contig").dictionary_encode().indices)
     bounds = [0, *(np.flatnonzero(np.diff(codes)) + 1).tolist(), block.n_rows]
     return ((a, b) for a, b in zip(bounds[:-1], bounds[1:], strict=True) if a < b)
 
 
 def _put_chunk(target: StoreTarget, name: ChunkName, chunk: _OpenChunk) -> Chunk:
     sites = sites_batch(chunk.sites)
-    positions = sites.column("position").to_numpy()
+    positions = values_of(sites.column("position"))
     return Chunk(
         name=name,
         contig=_contig(sites),
@@ -172,7 +172,7 @@ def put_samples(
     tiles: list[SampleTile] = []
     for number, (start, stop) in enumerate(tile_ranges(len(samples)), start=first_tile):
         batch = pa.RecordBatch.from_arrays(
-            [pa.array(samples[start:stop], pa.string())], schema=SAMPLES_SCHEMA
+            [texts([name.encode() for name in samples[start:stop]])], schema=SAMPLES_SCHEMA
         )
         stored = target.put(samples_key(number), to_file(batch, COMPRESSION))
         tiles.append(SampleTile(stop - start, stored))

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pyarrow as pa
 
-from core.genotypes.block import DosageBlock, Dosages, numbers, strings
+from core.genotypes.block import DosageBlock, Dosages, numbers, strings, texts
 from core.genotypes.calls import GenotypeField, HalfCall
 from core.genotypes.vcf_kernels import Bytes
 from core.genotypes.vcf_progress import BlockRows
@@ -116,7 +116,7 @@ def closed_block(
     dosage = rows.calls if len(rows.calls) else rows.imputed
     columns = {
         "record": numbers(sites.record[:n_rows].copy()),
-        "contig": _names(contigs).take(numbers(sites.contig[:n_rows])),
+        "contig": texts([name.encode() for name in contigs]).take(numbers(sites.contig[:n_rows])),
         "position": numbers(sites.position[:n_rows].copy()),
         "id": _strings(sites.id_offsets, sites.ids, n_rows),
         "ref": _strings(sites.ref_offsets, sites.refs, n_rows),
@@ -128,12 +128,6 @@ def closed_block(
 
 def _strings(offsets: Ints32, content: Bytes, n_rows: int) -> pa.Array:
     return strings(offsets[: n_rows + 1].copy(), content[: offsets[n_rows]].copy())
-
-
-def _names(names: Sequence[str]) -> pa.Array:
-    encoded = [name.encode() for name in names]
-    ends = np.cumsum([0, *map(len, encoded)], dtype=np.int32)
-    return strings(ends, np.frombuffer(b"".join(encoded), np.uint8))
 
 
 def bad_site(sites: SiteRows, n_rows: int) -> BadSite | None:

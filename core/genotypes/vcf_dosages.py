@@ -9,12 +9,16 @@ import numpy.typing as npt
 from core.genotypes.decimals import read_decimal
 from core.genotypes.simd import (
     LANES,
+    bit_count,
     differ_mask,
+    equal_mask,
     inlined_kernel,
     inner_kernel,
     kernel,
+    trailing_zeros,
 )
 from core.genotypes.simd_cells import load_word
+from core.genotypes.simd_dosages import SAMPLES, store_dosages
 from core.genotypes.vcf_calls import (
     MAX_PLOIDY,
     OK,
@@ -59,6 +63,11 @@ DOSAGE_TOLERANCE = 0.01
 SUM_TOLERANCE = 0.15
 """How far probabilities may be from adding up to 1: three, rounded to one decimal each."""
 
+_MOST_FIELDS = 8
+"""Of a line whose samples are decoded side by side; more take longer."""
+
+_FIELDS_AT_ONCE = 8
+_TAB = 9
 _COMMA = 44
 _DOT = 46
 _COLON = 58
@@ -96,37 +105,56 @@ def decode_dosages(
     n_samples = dosage.shape[1]
     row = first_row
     counts, sums = np.zeros(most(n_alts), np.uint8), np.zeros(most(n_alts), np.float64)
-    starts = np.empty(n_samples + 1 + LANES, np.int64)
+    starts = np.empty(n_samples * _MOST_FIELDS + 1 + LANES, np.int64)
     for i in range(lines.shape[0]):
         format_start, format_end = lines[i, EIGHTH_TAB] + 1, lines[i, NINTH_TAB]
         gt = format_index(text, format_start, format_end, 71, 84)
-        at = _field_index(text, format_start, format_end, field)
+        index = _field_index(text, format_start, format_end, field)
         n_rows = max(1, n_alts[i])
-        for r in range(row, row + n_rows):
-            is_diploid[r] = True
-        n_found = find_samples(text, lines[i, NINTH_TAB] + 1, lines[i, LINE_END], n_samples, starts)
-        status, sample = _decode_samples(
-            text,
-            starts,
-            min(n_found, n_samples),
-            gt,
-            at,
-            field,
-            n_alts[i],
-            half_call,
-            counts,
-            sums,
-            row,
-            dosage,
-            ploidy,
-            is_diploid,
-        )
-        if status != OK:
-            return status, i, sample
-        if n_found < n_samples:
-            return TOO_FEW_SAMPLES, i, n_found
-        if n_found > n_samples:
-            return TOO_MANY_SAMPLES, i, n_samples
+        is_diploid[row : row + n_rows] = True
+        start, end = lines[i, NINTH_TAB] + 1, lines[i, LINE_END]
+        is_even = field == FIELD_DS and n_alts[i] == 1 and gt == 0 and index > 0
+        if is_even:
+            n_fields = _count_fields(text, format_start, format_end)
+            is_even = _find_fields(text, start, end, n_samples, n_fields, starts)
+            is_even = is_even and _decode_even_ds(
+                text,
+                starts,
+                n_fields,
+                index,
+                half_call,
+                counts,
+                sums,
+                row,
+                dosage,
+                ploidy,
+                is_diploid,
+            )
+        if not is_even:
+            is_diploid[row : row + n_rows] = True
+            n_found = find_samples(text, start, end, n_samples, starts)
+            status, sample = _decode_samples(
+                text,
+                starts,
+                min(n_found, n_samples),
+                gt,
+                index,
+                field,
+                n_alts[i],
+                half_call,
+                counts,
+                sums,
+                row,
+                dosage,
+                ploidy,
+                is_diploid,
+            )
+            if status != OK:
+                return status, i, sample
+            if n_found < n_samples:
+                return TOO_FEW_SAMPLES, i, n_found
+            if n_found > n_samples:
+                return TOO_MANY_SAMPLES, i, n_samples
         row += n_rows
     return OK, lines.shape[0], 0
 
@@ -148,6 +176,97 @@ def _field_index(text: Text, start: int, end: int, field: int) -> int:
         index += 1
         at = stop + 1
     return -1
+
+
+@inner_kernel
+def _count_fields(text: Text, start: int, end: int) -> int:
+    """How many colon-separated fields a span has."""
+    n_fields = 1
+    for at in range(start, end):
+        n_fields += text[at] == _COLON
+    return n_fields
+
+
+@inner_kernel
+def _find_fields(
+    text: Text, start: int, end: int, n_samples: int, n_fields: int, ends: Ints
+) -> bool:
+    """Whether start..end has as many tabs and colons as that many samples of that many fields.
+
+    ends  (at least n_samples * _MOST_FIELDS + 1 + LANES,) overwritten: where the tabs and colons
+          are, the one before `start` first, and `end`; undefined for False, which is also the
+          answer for more than _MOST_FIELDS fields or fewer than SAMPLES samples
+    """
+    if n_fields > _MOST_FIELDS or n_samples < SAMPLES:
+        return False
+    ends[0], n, n_tabs = start - 1, 1, 1
+    for window in range(start, end, LANES):
+        tabs, colons = equal_mask(text, window, _TAB), equal_mask(text, window, _COLON)
+        if end - window < LANES:
+            tabs &= (1 << (end - window)) - 1
+            colons &= (1 << (end - window)) - 1
+        found = tabs | colons
+        stop = n + bit_count(found)
+        n_tabs += bit_count(tabs)
+        # Eight at once, wanted or not: a branch for each is guessed wrong too often.
+        while n < stop:
+            for i in range(_FIELDS_AT_ONCE):
+                ends[n + i] = window + trailing_zeros(found)
+                found &= found - 1
+            n += _FIELDS_AT_ONCE
+        n = stop
+        if n > n_samples * n_fields:
+            return False
+    if n != n_samples * n_fields or n_tabs != n_samples:
+        return False
+    ends[n] = end
+    return True
+
+
+@inner_kernel
+def _decode_even_ds(
+    text: Text,
+    ends: Ints,
+    n_fields: int,
+    index: int,
+    half_call: int,
+    counts: Bytes,
+    sums: Sums,
+    row: int,
+    dosage: Floats,
+    ploidy: Bytes,
+    is_diploid: npt.NDArray[np.bool_],
+) -> bool:
+    """Whether a line with one ALT, GT first and DS as field `index` has every field of every sample
+    and no problem; its dosages are stored then.
+
+    ends  as of `_find_fields`. Where some sample lacks a field, one of those that begin samples
+          here is no tab, and what it begins is none of the samples that are decoded at once.
+    """
+    n_samples, sample = dosage.shape[1], 0
+    most_copies = 2 + DOSAGE_TOLERANCE
+    while sample < n_samples:
+        group = min(sample, n_samples - SAMPLES)  # the last group has decoded samples in it, too
+        other = store_dosages(
+            text, ends, group * n_fields, n_fields, index, most_copies, dosage, row, group
+        )
+        sample = group + SAMPLES
+        if not is_diploid[row]:
+            ploidy[row, group:sample] = 2
+        while other != 0:
+            s = group + trailing_zeros(other)
+            other &= other - 1
+            at, end = ends[s * n_fields] + 1, ends[(s + 1) * n_fields]
+            if text[at - 1] != _TAB:
+                return False
+            status, copies = _decode_sample(
+                text, at, end, 0, index, FIELD_DS, 1, half_call, counts, sums, row, s, dosage
+            )
+            if status != OK:
+                return False
+            if copies != 2:
+                store_ploidy(ploidy, is_diploid, row, 1, s, sample, copies)
+    return True
 
 
 @inner_kernel
@@ -286,7 +405,7 @@ def _decode_sample(
     return status, copies if written == 0 else written
 
 
-@inner_kernel
+@inlined_kernel
 def _read_ds(
     text: Text,
     first: int,
@@ -315,7 +434,7 @@ def _read_ds(
     return OK
 
 
-@inner_kernel
+@inlined_kernel
 def _read_hds(
     text: Text,
     first: int,
@@ -354,7 +473,7 @@ def _read_hds(
     return OK, n_values
 
 
-@inner_kernel
+@inlined_kernel
 def _read_gp(
     text: Text,
     first: int,
@@ -372,9 +491,7 @@ def _read_gp(
     expected  the call's ploidy, 0 where it says none
     sums      (at least max(1, n_alts),) float64, overwritten
     """
-    n_values = 1
-    for at in range(first, end):
-        n_values += text[at] == _COMMA
+    n_values = 1 + _count_commas(text, first, end)
     copies = 1 if n_values == n_alts + 1 else 2
     if copies == 2 and n_values != (n_alts + 1) * (n_alts + 2) // 2:
         return WRONG_GP_COUNT, 0
@@ -382,7 +499,8 @@ def _read_gp(
         copies = expected if expected > 0 else 2  # one genotype whatever the ploidy
     if expected not in (0, copies):
         return WRONG_GP_COUNT, 0
-    sums[: max(1, n_alts)] = 0.0
+    for r in range(max(1, n_alts)):
+        sums[r] = 0.0
     left, right, total, is_missing = 0, 0, 0.0, False
     for _ in range(n_values):
         stop = _next_comma(text, first, end)
@@ -414,10 +532,22 @@ def _read_gp(
     return OK, copies
 
 
-@inner_kernel
+@inlined_kernel
 def _next_comma(text: Text, start: int, end: int) -> int:
     """The first comma of start..end; `end` without one."""
-    at = start
-    while at < end and text[at] != _COMMA:
-        at += 1
-    return at
+    for window in range(start, end, LANES):
+        commas = equal_mask(text, window, _COMMA)
+        if commas != 0:
+            return min(end, window + trailing_zeros(commas))
+    return end
+
+
+@inlined_kernel
+def _count_commas(text: Text, start: int, end: int) -> int:
+    n = 0
+    for window in range(start, end, LANES):
+        commas = equal_mask(text, window, _COMMA)
+        if end - window < LANES:
+            commas &= (1 << (end - window)) - 1
+        n += bit_count(commas)
+    return n

@@ -2,7 +2,8 @@
 tells apart.
 """
 
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -12,11 +13,16 @@ import pyarrow.compute as pc
 from core.genotypes.simd import kernel
 
 Bytes = npt.NDArray[np.uint8]
+Element = Any
+"""One element of an array, which has no type of its own for a type checker."""
 
 
 class Alleles(NamedTuple):
-    """n strings, null being the one of no bytes: string i is data[offsets[i] : offsets[i + 1]]; offsets (n + 1,) int32 never
-    decrease and stay inside data. Both are read-only, so that a kernel is compiled once."""
+    """n strings, null being the one of no bytes: string i is data[offsets[i] : offsets[i + 1]].
+
+    offsets (n + 1,) int32 never decrease and stay inside data (bytes). Both are read-only, so that
+    a kernel is compiled once.
+    """
 
     offsets: npt.NDArray[np.int32]
     data: Bytes
@@ -49,25 +55,24 @@ NO_ALLELE, UNKNOWN_ALLELE = 0, -1
 _SHORT = 7
 
 
-def allele_codes(strings: pa.Array, long_alleles: pa.Array) -> npt.NDArray[np.int64]:
+def allele_codes(alleles: Alleles, long_alleles: Mapping[bytes, int]) -> npt.NDArray[np.int64]:
     """(n,) equal alleles have equal codes, different ones do not, UNKNOWN_ALLELE aside.
 
-    Up to seven bytes are the code itself, under their number in the top byte; longer alleles are
-    counted in `long_alleles`.
+    Up to seven bytes are the code itself, under their number in the top byte; those of longer
+    alleles are `long_alleles`.
     """
-    codes = _short_codes(alleles_of(strings))
-    is_long = np.flatnonzero(codes == UNKNOWN_ALLELE)
-    if len(is_long):
-        index = pc.index_in(strings.take(pa.array(is_long)), value_set=long_alleles)
-        codes[is_long] = UNKNOWN_ALLELE - 1 - pc.fill_null(index, -1).to_numpy().astype(np.int64)
+    codes = _short_codes(alleles)
+    for i in np.flatnonzero(codes == UNKNOWN_ALLELE).tolist():
+        allele = alleles.data[alleles.offsets[i] : alleles.offsets[i + 1]].tobytes()
+        codes[i] = long_alleles.get(allele, UNKNOWN_ALLELE)
     return codes
 
 
-def long_alleles_of(*columns: pa.Array) -> pa.Array:
-    """The distinct alleles that do not fit into their code."""
+def long_alleles_of(*columns: pa.Array) -> dict[bytes, int]:
+    """A code below UNKNOWN_ALLELE for each distinct allele that does not fit into its code."""
     strings = pa.chunked_array(columns, pa.string())
-    longer = strings.filter(pc.greater(pc.binary_length(strings), _SHORT))
-    return longer.unique()
+    longer = strings.filter(pc.greater(pc.binary_length(strings), _SHORT)).unique()
+    return {name.encode(): UNKNOWN_ALLELE - 1 - n for n, name in enumerate(longer.to_pylist())}
 
 
 @kernel
@@ -93,20 +98,20 @@ def same_allele(alleles: Alleles, i: int, j: int) -> bool:
     length = alleles.offsets[i + 1] - one
     if alleles.offsets[j + 1] - two != length:
         return False
-    for at in range(length):
-        if alleles.data[one + at] != alleles.data[two + at]:
-            return False
-    return True
+    at = 0
+    while at < length and alleles.data[one + at] == alleles.data[two + at]:
+        at += 1
+    return at == length
 
 
 @kernel
-def is_single_base(code: int) -> bool:
+def is_single_base(code: Element) -> bool:
     """Whether a code is that of one byte, which is then its low byte."""
     return code >> 56 == 1
 
 
 @kernel
-def complement_base(base: int) -> int:
+def complement_base(base: Element) -> int:
     """The base on the other strand; -1 for what is none of ACGT."""
     if base == 65:
         return 84
@@ -141,10 +146,7 @@ def variant_ids(
     rows: npt.NDArray[np.int64],
 ) -> pa.Array:
     """contig:position:REF:ALT of each of `rows`; a negative row has none (null)."""
-    offsets, data = _write_ids(contig, position, ref, alt, rows)
-    known = np.packbits(rows >= 0, bitorder="little")
-    buffers = [pa.py_buffer(known), pa.py_buffer(offsets), pa.py_buffer(data)]
-    return pa.Array.from_buffers(pa.string(), len(rows), buffers)
+    return _strings(rows, *_write_ids(contig, position, ref, alt, rows))
 
 
 @kernel
@@ -181,6 +183,43 @@ def _write_ids(
     return offsets, data
 
 
+def matched_alleles(
+    ref: Alleles,
+    alt: Alleles,
+    rows: npt.NDArray[np.int64],
+    is_ref: npt.NDArray[np.bool_],
+) -> pa.Array:
+    """REF or ALT of each of `rows`; a negative row has none (null)."""
+    return _strings(rows, *_write_alleles(ref, alt, rows, is_ref))
+
+
+def _strings(rows: npt.NDArray[np.int64], offsets: npt.NDArray[np.int32], data: Bytes) -> pa.Array:
+    known = np.packbits(rows >= 0, bitorder="little")
+    buffers = [pa.py_buffer(known), pa.py_buffer(offsets), pa.py_buffer(data)]
+    return pa.Array.from_buffers(pa.string(), len(rows), buffers)
+
+
+@kernel
+def _write_alleles(
+    ref: Alleles,
+    alt: Alleles,
+    rows: npt.NDArray[np.int64],
+    is_ref: npt.NDArray[np.bool_],
+) -> tuple[npt.NDArray[np.int32], Bytes]:
+    """(offsets, data) of the strings."""
+    offsets = np.zeros(len(rows) + 1, np.int32)
+    for n in range(len(rows)):
+        i, size = rows[n], 0
+        if i >= 0:
+            size = _length(ref, i) if is_ref[n] else _length(alt, i)
+        offsets[n + 1] = offsets[n] + size
+    data = np.empty(offsets[len(rows)], np.uint8)
+    for n in range(len(rows)):
+        if rows[n] >= 0:
+            _copy(ref if is_ref[n] else alt, rows[n], data, offsets[n])
+    return offsets, data
+
+
 @kernel
 def _length(strings: Alleles, i: int) -> int:
     return strings.offsets[i + 1] - strings.offsets[i]
@@ -196,7 +235,7 @@ def _copy(strings: Alleles, i: int, into: Bytes, at: int) -> int:
 
 
 @kernel
-def _n_digits(number: int) -> int:
+def _n_digits(number: Element) -> int:
     digits = 1
     while number >= 10:
         number //= 10

@@ -19,7 +19,8 @@ from core.scoring.hard_terms import add_few, stand_ins
 from core.scoring.imputed_terms import add_imputed
 from core.scoring.many_terms import add_many
 from core.scoring.matching import BlockMatches
-from core.scoring.policy import Missing, Ploidy
+from core.scoring.missing_calls import frequencies_differ
+from core.scoring.policy import Ploidy
 from core.scoring.rows import MANY_ROWS
 from core.scoring.sums import Sums
 from core.scoring.terms import TermContext, Terms, terms_of
@@ -33,21 +34,20 @@ def add_block(context: TermContext, block: DosageBlock, matches: BlockMatches, s
 
     Returns (M,) for the matches: a missing Y call belongs to a sample of unknown sex.
     """
-    terms = terms_of(context, block, matches)
+    terms = terms_of(context, matches)
     is_plain = _is_plain(context, block, terms)
-    sums_alts = terms.is_ref & (block.column("n_alts").to_numpy()[terms.variant] > 1)
+    sums_alts = terms.is_ref & (matches.sites.n_alts[terms.variant] > 1)
     if block.hard_calls is None:
         is_plain &= ~sums_alts & (terms.effect_type == kernels.ADDITIVE)
-        add_imputed(context, block, terms.take(is_plain).by_row(), sums)
+        add_imputed(context, block, terms.take(is_plain), sums)
     else:
-        calls = block.hard_calls
-        _add_hard(context, block, calls, terms.take(is_plain & ~sums_alts), sums)
-        _add_hard(
-            context, block, *_summed_alts(block, calls, terms.take(is_plain & sums_alts)), sums
-        )
+        _add_hard(context, block, block.hard_calls, terms.take(is_plain & ~sums_alts), sums)
+        summed = terms.take(is_plain & sums_alts)
+        _add_hard(context, block, *_summed_alts(block, block.hard_calls, summed), sums)
     general = terms.take(~is_plain).by_row()
     sex_unknown = np.zeros(len(matches.row), bool)
-    sex_unknown[general.match[add_general(context, block, general, sums)]] = True
+    if len(general):
+        sex_unknown[general.match[add_general(context, block, general, sums)]] = True
     return sex_unknown
 
 
@@ -63,6 +63,8 @@ def _is_plain(context: TermContext, block: DosageBlock, terms: Terms) -> Bools:
 
 def _summed_alts(block: DosageBlock, calls: Calls, terms: Terms) -> tuple[Calls, Terms]:
     """Calls of any ALT of the term's record, as those of one ALT: 2 less them is REF's dosage."""
+    if not len(terms):
+        return calls, terms
     record, call = np.unique(block.record[terms.variant], return_inverse=True)
     summed = np.empty((len(record), block.n_samples), np.uint8)
     for at, number in enumerate(record.tolist()):
@@ -80,18 +82,16 @@ def _add_hard(
     context: TermContext, block: DosageBlock, matrix: Calls, terms: Terms, sums: Sums
 ) -> None:
     """Add terms on diploid calls (rows, samples)."""
+    if not len(terms):
+        return
     calls = read_only(matrix.reshape(-1))
     missing = has_missing(calls, block.n_samples, terms.call)
-    many = terms.alone & (terms.n_rows >= MANY_ROWS) & ~(missing & _differ(context, terms))
+    many = (
+        terms.alone & (terms.n_rows >= MANY_ROWS) & ~(missing & frequencies_differ(context, terms))
+    )
     many &= many.sum() >= _FEWEST
     together, few = terms.take(many), terms.take(~many).by_row()
     stand_in = stand_ins(context, block, calls, together, missing[many])
     add_many(context, calls, together, stand_in, sums)
     missing = np.repeat(missing[~many], terms.n_rows[~many])
     add_few(context, calls, few, stand_ins(context, block, calls, few, missing), sums)
-
-
-def _differ(context: TermContext, terms: Terms) -> Bools:
-    """(T,) the rows of a term may impute with different frequencies, those of their files."""
-    from_file = context.policy.missing is Missing.MEAN_EXTERNAL
-    return ~context.rows.patterns.one_frequency[terms.pattern] & from_file

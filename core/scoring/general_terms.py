@@ -16,12 +16,24 @@ Bools = npt.NDArray[np.bool_]
 Floats = npt.NDArray[np.float64]
 Indices = npt.NDArray[np.int64]
 
+_CELLS = 1 << 22
+"""Calls that are held as float64 at a time."""
+
 
 def add_general(context: TermContext, block: DosageBlock, terms: Terms, sums: Sums) -> Bools:
-    """Add terms of single rows. Returns (T,) a missing Y call belongs to a sample of unknown sex."""
+    """Add terms of single rows.
+
+    Returns (T,): a missing Y call belongs to a sample of unknown sex.
+    """
+    variants = np.cumsum(np.append(True, np.diff(terms.variant) > 0)[: len(terms)])
+    part = variants // max(1, _CELLS // block.n_samples)
+    parts = [terms.take(part == n) for n in np.unique(part)]
+    unknown = [_add_part(context, block, some, sums) for some in parts]
+    return np.concatenate([np.empty(0, bool), *unknown])
+
+
+def _add_part(context: TermContext, block: DosageBlock, terms: Terms, sums: Sums) -> Bools:
     sex_unknown = np.zeros(len(terms), bool)
-    if not len(terms):
-        return sex_unknown
     dosage, ploidy, row = _general_rows(block, terms)
     policy, rows = context.policy, context.rows
     in_cohort = np.empty(len(terms))

@@ -115,15 +115,16 @@ def add_calls(
 def mark(calls: Bytes, first: int, width: int, common: int, masks: Indices) -> int:
     """Masks of the calls from `first` that are not `common`; returns how many there are.
 
-    masks    (width // 64 + 1,), overwritten: masks[n] is of the 64 calls from 64 * n; the last is of
-             the last 64 calls without those of the mask before it, or of all where there are fewer
+    masks    (width // 64 + 1,), overwritten: masks[n] is of the 64 calls from 64 * n; the last is
+             of the last 64 calls without those of the mask before it, or of all where there are
+             fewer
     """
     n, n_others, rest = 0, 0, width % LANES
     for at in range(0, width - LANES + 1, LANES):
         masks[n] = ~equal_mask(calls, first + at, common)
         n_others += bit_count(masks[n])
         n += 1
-    last = 0
+    last = np.int64(0)
     if width >= LANES:
         if rest > 0:
             known = (1 << (LANES - rest)) - 1
@@ -132,7 +133,7 @@ def mark(calls: Bytes, first: int, width: int, common: int, masks: Indices) -> i
         for i in range(width):
             last |= np.int64(calls[first + i] != common) << i
     masks[n] = last
-    return n_others + bit_count(last)
+    return n_others + bit_count(int(last))
 
 
 @kernel

@@ -1,4 +1,4 @@
-"""Terms on diploid hard calls, which is nearly all there is: what each call adds, and the counts."""
+"""Terms on diploid hard calls, which is nearly all there is: what each call adds."""
 
 import numpy as np
 import numpy.typing as npt

@@ -3,7 +3,6 @@
 import numpy as np
 import numpy.typing as npt
 
-from core.genotypes.block import DosageBlock
 from core.scoring import many_scores as kernels
 from core.scoring.hard_calls import add_dosages, count_calls
 from core.scoring.hard_terms import count_missing, observed_dosages, small_dosages
@@ -34,9 +33,12 @@ def add_many(
     weight, score = context.rows.effect_weight, context.rows.score
     dosages = np.zeros((0, 0), np.int32)
     if many.by_row.any():
-        dosages = sums.dosage[sums.single_slots() :]
+        single = sums.single_slots()  # makes them in a new array
+        dosages = sums.dosage[single:]
     n_tile = kernels.samples_per_tile(len(sums.score_sum))
-    kernels.add_to_everyone(many, weight, score, sums.score_offset)
+    kernels.add_to_everyone(
+        many.everyone, many.first, many.n_rows, weight, score, sums.score_offset
+    )
     kernels.add_calls(calls, n_samples, many, weight, score, n_tile, sums.score_sum, dosages)
     _add_set_dosages(calls, terms, slot, observed, sums)
     of, slots = _slots(context, terms, slot, sums)
@@ -89,5 +91,5 @@ def _slots(
     n_rows = terms.n_rows[alone]
     first = terms.row[alone] - (np.cumsum(n_rows) - n_rows)
     row = np.repeat(first, n_rows) + np.arange(n_rows.sum())
-    single = sums.single_slots() + context.rows.score[row]
+    single = sums.single_slots() + context.rows.score[row].astype(np.int64)
     return np.append(in_set, np.repeat(alone, n_rows)), np.append(slot[in_set], single)

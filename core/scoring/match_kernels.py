@@ -13,6 +13,7 @@ from core.genotypes.simd import kernel
 from core.scoring.alleles import (
     NO_ALLELE,
     Alleles,
+    Element,
     complement_base,
     is_palindrome,
     is_single_base,
@@ -50,12 +51,12 @@ class Sites(NamedTuple):
 
 @kernel
 def match_type(
-    effect: int,
-    other: int,
-    effect_flipped: int,
-    other_flipped: int,
-    ref: int,
-    alt: int,
+    effect: Element,
+    other: Element,
+    effect_flipped: Element,
+    other_flipped: Element,
+    ref: Element,
+    alt: Element,
     may_flip_alone: bool,
 ) -> int:
     """The match table, best row first, over allele codes; the record always has both alleles."""
@@ -107,7 +108,7 @@ def best_matches(
             pattern[n], best[n] = p, variant[j]
             for at in range(j, end):
                 v = variant[at]
-                # Without an other allele, only the record tells an indel, which is not to be flipped
+                # Without an other allele, only the record tells an indel, which never flips
                 may_flip_alone = basewise or not is_indel[v]
                 e, o, ef, of = effect[p], other[p], effect_flipped[p], other_flipped[p]
                 found = match_type(e, o, ef, of, ref[v], alt[v], may_flip_alone)
@@ -246,14 +247,3 @@ def shares_record(
             shared[at] = several or repeats[pattern[at]]
         m = end
     return shared
-
-
-@kernel
-def new_strings(strings: Alleles) -> Indices:
-    """The indices where a string differs from the one before; 0 is the first of them."""
-    found, n = np.empty(len(strings.offsets) - 1, np.int64), 0
-    for i in range(len(strings.offsets) - 1):
-        if i == 0 or not same_allele(strings, i - 1, i):
-            found[n] = i
-            n += 1
-    return found[:n]

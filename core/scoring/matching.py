@@ -11,7 +11,6 @@ from enum import StrEnum
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
 import pyarrow.compute as pc
 
 from core.genotypes.block import DosageBlock
@@ -20,8 +19,6 @@ from core.scoring.alleles import (
     NO_ALLELE,
     UNKNOWN_ALLELE,
     allele_codes,
-    alleles_of,
-    read_only,
 )
 from core.scoring.policy import (
     Ambiguous,
@@ -32,6 +29,7 @@ from core.scoring.policy import (
     StrandFlip,
 )
 from core.scoring.rows import ScoreRows
+from core.scoring.sites import BlockSites, sites_of
 
 Bools = npt.NDArray[np.bool_]
 Codes = npt.NDArray[np.int8]
@@ -92,6 +90,7 @@ class BlockMatches:
     match_type  (M,) int8, index into MATCH_TYPES; -1 where no allele fits (allele_mismatch)
     reason      (M,) int8, index into REASONS of what keeps the rows out of the score; -1: matched
     alone       (M,) bool, none of the scores has another row on the record
+    sites       the rows of the block
     """
 
     row: Indices
@@ -101,6 +100,7 @@ class BlockMatches:
     match_type: Codes
     reason: Codes
     alone: Bools
+    sites: BlockSites
 
     @property
     def matched(self) -> Bools:
@@ -139,35 +139,44 @@ def match_block(
 
     Rows of `settled` have a better record in another block: here it is as if they were not.
     """
-    sites = _sites(rows, block)
-    key, variant = _keys(rows, block)
+    block_sites = sites_of(block)
+    sites = _coded(rows, block_sites)
+    key, variant = _keys(rows, block, block_sites)
     basewise = policy.strand_flip is StrandFlip.BASEWISE
     found = _Candidates(*kernels.best_matches(rows.patterns, key, variant, sites, basewise))
-    reason = _exclusions(block, sites, policy, found, _places(rows, block, key, variant))
+    reason = _exclusions(sites, policy, found, _places(rows, block_sites, key, variant))
     by_row = _row_by_row(rows, sites, found, settled)
     row, n_rows, of = _row_ranges(rows, found, by_row, settled)
     found, reason = found.take(of), reason[of]
     single = np.flatnonzero(by_row[of])
     if len(single):
-        record = sites.record[found.variant[single]]
+        record = sites.record[found.variant[single]].astype(np.int64)
         reason[single] = _without_duplicates(
             rows, policy, row[single], found.take(single), reason[single], record
         )
     match_type = np.where(found.fits, found.kind, -1).astype(np.int8)
-    return BlockMatches(row, n_rows, found.pattern, found.variant, match_type, reason, ~by_row[of])
+    return BlockMatches(
+        row=row,
+        n_rows=n_rows,
+        pattern=found.pattern,
+        variant=found.variant,
+        match_type=match_type,
+        reason=reason,
+        alone=~by_row[of],
+        sites=block_sites,
+    )
 
 
-def _sites(rows: ScoreRows, block: DosageBlock) -> kernels.Sites:
-    ref, alt = block.column("ref"), block.column("alt")
-    ref_bytes, alt_bytes = alleles_of(ref), alleles_of(alt)
+def _coded(rows: ScoreRows, sites: BlockSites) -> kernels.Sites:
+    """The sites as kernels match them; their codes are those of `rows`."""
     return kernels.Sites(
-        record=read_only(block.record),
-        n_alts=read_only(block.column("n_alts").to_numpy()),
-        ref=_present(allele_codes(ref, rows.long_alleles)),
-        alt=_present(allele_codes(alt, rows.long_alleles)),
-        ref_bytes=ref_bytes,
-        alt_bytes=alt_bytes,
-        is_indel=np.diff(ref_bytes.offsets) != np.diff(alt_bytes.offsets),
+        record=sites.record,
+        n_alts=sites.n_alts,
+        ref=_present(allele_codes(sites.ref, rows.long_alleles)),
+        alt=_present(allele_codes(sites.alt, rows.long_alleles)),
+        ref_bytes=sites.ref,
+        alt_bytes=sites.alt,
+        is_indel=np.diff(sites.ref.offsets) != np.diff(sites.alt.offsets),
     )
 
 
@@ -177,32 +186,26 @@ def _present(codes: Indices) -> Indices:
     return codes
 
 
-def _keys(rows: ScoreRows, block: DosageBlock) -> tuple[Indices, Indices]:
+def _keys(rows: ScoreRows, block: DosageBlock, sites: BlockSites) -> tuple[Indices, Indices]:
     """(keys ascending, the block row of each); a record of several IDs ("rs1;rs2") has several."""
     variant = np.arange(block.n_rows)
     if rows.match_by is MatchBy.POSITION:
-        return _ascending(rows.keys_of(*_contigs(block), block.position), variant)
+        return _ascending(rows.keys_of(*sites.contigs, sites.position), variant)
     lists = pc.split_pattern(block.column("id"), ";")
     variant = np.repeat(variant, pc.list_value_length(lists).to_numpy())
     return _ascending(rows.keys_of_ids(lists.flatten()), variant)
 
 
 def _places(
-    rows: ScoreRows, block: DosageBlock, key: Indices, variant: Indices
+    rows: ScoreRows, sites: BlockSites, key: Indices, variant: Indices
 ) -> tuple[Indices, Indices]:
     """(contig and position as one number, ascending; the block row of each)."""
     if rows.match_by is MatchBy.POSITION:
         return key, variant
-    names, n_rows = _contigs(block)
-    code = names.dictionary_encode().indices.to_numpy().astype(np.int64)
-    return _ascending(np.repeat(code << 32, n_rows) | block.position, np.arange(block.n_rows))
-
-
-def _contigs(block: DosageBlock) -> tuple[pa.Array, Indices]:
-    """(names, for how many rows each holds): names come in long runs."""
-    contig = block.column("contig")
-    starts = kernels.new_strings(alleles_of(contig))
-    return contig.take(pa.array(starts)), np.diff(np.append(starts, block.n_rows))
+    names, n_rows = sites.contigs
+    _, code = np.unique(names, return_inverse=True)
+    place = np.repeat(code.astype(np.int64) << 32, n_rows) | sites.position
+    return _ascending(place, np.arange(len(place)))
 
 
 def _ascending(key: Indices, variant: Indices) -> tuple[Indices, Indices]:
@@ -214,7 +217,6 @@ def _ascending(key: Indices, variant: Indices) -> tuple[Indices, Indices]:
 
 
 def _exclusions(
-    block: DosageBlock,
     sites: kernels.Sites,
     policy: ScoringPolicy,
     found: _Candidates,

@@ -7,7 +7,7 @@ once for all of them. Rows that cannot be joined (no coordinates, complex allele
 with their reason.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from core.genotypes.vcf_wanted import Wanted
-from core.scoring.alleles import allele_codes, long_alleles_of, read_only
+from core.scoring.alleles import allele_codes, alleles_of, long_alleles_of, read_only
 from core.scoring.policy import EffectTypeSource, MatchBy, ScoringPolicy, StrandFlip
 from core.scoring.scoring_file import ScoringFile
 from core.scoring.sums import ScoreSets
@@ -63,15 +63,15 @@ class ScoreRows:
     score, row_number                      (N,) int32
     effect_weight, effect_frequency        (N,) float64; a frequency that the file lacks is NaN
     contigs, ids                           what the key counts: contig names, or rsIDs (sorted)
-    long_alleles                           what allele codes count
+    long_alleles                           codes of alleles that do not fit into theirs
     sets                                   scores that patterns have in common
     """
 
     accessions: tuple[str, ...]
     match_by: MatchBy
-    contigs: pa.Array
+    contigs: tuple[str, ...]
     ids: pa.Array
-    long_alleles: pa.Array
+    long_alleles: Mapping[bytes, int]
     sets: ScoreSets
     patterns: Patterns
     score: npt.NDArray[np.int32]
@@ -87,12 +87,14 @@ class ScoreRows:
         return len(self.accessions)
 
     def keys_of(
-        self, names: pa.Array, n_rows: npt.NDArray[np.int64], position: npt.NDArray[np.int64]
+        self, names: Sequence[str], n_rows: npt.NDArray[np.int64], position: npt.NDArray[np.int64]
     ) -> npt.NDArray[np.int64]:
         """(rows,) position keys of a block, whose contig is names[i] for n_rows[i] rows; -1 on
         contigs that no row names."""
-        code = np.repeat(_codes(names, self.contigs), n_rows)
-        return np.where(code < 0, -1, (code << _POSITION_BITS) | position)
+        known = {name: code for code, name in enumerate(self.contigs)}
+        code = np.repeat(np.array([known.get(name, -1) for name in names], np.int64), n_rows)
+        is_none = (code < 0) | (position >> _POSITION_BITS != 0)
+        return np.where(is_none, -1, (code << _POSITION_BITS) | position)
 
     def keys_of_ids(self, ids: pa.Array) -> npt.NDArray[np.int64]:
         """(rows,) keys of IDs; -1 for an ID that no row names."""
@@ -103,7 +105,7 @@ class ScoreRows:
         if self.match_by is MatchBy.RSID:
             return frozenset()
         codes = np.unique(self.patterns.key >> _POSITION_BITS)
-        return frozenset(self.contigs.take(pa.array(codes)).to_pylist())
+        return frozenset(self.contigs[code] for code in codes.tolist())
 
     def wanted(self) -> Wanted:
         """What a reader must decode for these rows."""
@@ -114,8 +116,7 @@ class ScoreRows:
         code = self.patterns.key >> _POSITION_BITS
         position = self.patterns.key & ((1 << _POSITION_BITS) - 1)
         positions = {
-            name: np.unique(position[code == number])
-            for number, name in enumerate(self.contigs.to_pylist())
+            name: np.unique(position[code == number]) for number, name in enumerate(self.contigs)
         }
         return Wanted(positions=positions, ids=frozenset(), whole_contigs=frozenset())
 
@@ -149,14 +150,14 @@ def join_rows(files: Sequence[ScoringFile], policy: ScoringPolicy) -> ScoreRows:
     return ScoreRows(
         accessions=tuple(file.accession for file in files),
         match_by=policy.match_by,
-        contigs=contigs,
+        contigs=tuple(contigs.to_pylist()),
         ids=ids,
         long_alleles=long_alleles,
         sets=sets,
         patterns=Patterns(
             read_only(key[first[:-1]]),
             read_only(first),
-            *(read_only(allele_codes(column, long_alleles)) for column in alleles),
+            *(read_only(allele_codes(alleles_of(column), long_alleles)) for column in alleles),
             effect_type=read_only(_effect_types(heads, policy.effect_type)),
             repeats_score=read_only(_any_repeat(first, score)),
             one_frequency=read_only(~_any_change(first, np.nan_to_num(frequency, nan=-1.0))),
@@ -197,7 +198,7 @@ def _any_row(first: Indices, rows: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool
 MANY_ROWS = 4
 """Rows of a pattern from which its scores are summed side by side."""
 
-_MOST_SETS = 64
+MOST_SETS = 64
 
 
 def _score_sets(first: Indices, score: npt.NDArray[np.int32]) -> tuple[ScoreSets, Indices]:
@@ -208,7 +209,7 @@ def _score_sets(first: Indices, score: npt.NDArray[np.int32]) -> tuple[ScoreSets
     names = [score[first[p] : first[p + 1]].tobytes() for p in many.tolist()]
     for name in names:
         n_patterns[name] = n_patterns.get(name, 0) + 1
-    common = sorted(n_patterns, key=lambda name: -n_patterns[name])[:_MOST_SETS]
+    common = sorted(n_patterns, key=lambda name: -n_patterns[name])[:MOST_SETS]
     number = {name: n for n, name in enumerate(common)}
     set_of[many] = [number.get(name, -1) for name in names]
     members = [np.frombuffer(name, np.int32).astype(np.int64) for name in common]

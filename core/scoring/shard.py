@@ -11,12 +11,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from core.genotypes.block import DosageBlock
-from core.scoring.alleles import alleles_of, variant_ids
+from core.scoring.alleles import matched_alleles, variant_ids
 from core.scoring.block_sums import add_block
+from core.scoring.joined_blocks import joined_blocks
 from core.scoring.matching import REASONS, BlockMatches, Reason, Status, match_block
+from core.scoring.rows import MANY_ROWS
 from core.scoring.sums import OtherSums, ScoreSets, Sums, add
 from core.scoring.terms import TermContext
 
@@ -65,20 +66,24 @@ class ShardScores:
 
 
 def score_shard(plan: ScorePlan, blocks: Iterable[DosageBlock], shard: int = 0) -> ShardScores:
-    """Partial sums over the blocks of one shard, added in file order; `shard` is its index."""
+    """Partial sums over the blocks of one shard, added in file order; `shard` is its index.
+
+    The bits of the sums depend on where the blocks begin, no more than rounding.
+    """
     rows, policy = plan.context.rows, plan.context.policy
     sums = Sums.zeros(rows.sets, rows.n_scores, plan.n_samples)
     met: list[pa.RecordBatch] = []
+    if rows.n_scores >= MANY_ROWS:
+        blocks = joined_blocks(blocks)
     for number, block in enumerate(blocks):
         matches = match_block(rows, block, policy, plan.settled.get(number, _NO_ROWS))
         sex_unknown = add_block(plan.context, block, matches, sums)
-        met.append(_match_batch((shard, number), block, matches, sex_unknown))
+        met.append(_match_batch((shard, number), matches, sex_unknown))
     return ShardScores(sums, pa.Table.from_batches(met, MATCH_SCHEMA))
 
 
 def _match_batch(
     place: tuple[int, int],
-    block: DosageBlock,
     matches: BlockMatches,
     sex_unknown: npt.NDArray[np.bool_],
 ) -> pa.RecordBatch:
@@ -87,8 +92,7 @@ def _match_batch(
     status[~matches.matched] = STATUSES.index(Status.EXCLUDED)
     status[mismatch] = STATUSES.index(Status.UNMATCHED)
     reason = np.where(sex_unknown, REASONS.index(Reason.SEX_UNKNOWN), matches.reason)
-    named = pa.array(np.where(mismatch, 0, matches.variant), mask=mismatch)
-    ref, alt = block.column("ref").take(named), block.column("alt").take(named)
+    sites, named = matches.sites, np.where(mismatch, -1, matches.variant)
     columns = [
         pa.array(matches.row),
         pa.array(matches.n_rows),
@@ -96,15 +100,10 @@ def _match_batch(
         pa.array(status.astype(np.int8)),
         pa.array(reason.astype(np.int8)),
         pa.array(matches.match_type),
-        _variant_ids(block, np.where(mismatch, -1, matches.variant)),
-        pc.if_else(pa.array(matches.effect_is_ref), ref, alt),
+        variant_ids(sites.contig, sites.position, sites.ref, sites.alt, named),
+        matched_alleles(sites.ref, sites.alt, named, matches.effect_is_ref),
     ]
     return pa.RecordBatch.from_arrays(columns, schema=MATCH_SCHEMA)
-
-
-def _variant_ids(block: DosageBlock, variant: npt.NDArray[np.int64]) -> pa.Array:
-    contig, ref, alt = (alleles_of(block.column(name)) for name in ("contig", "ref", "alt"))
-    return variant_ids(contig, block.position, ref, alt, variant)
 
 
 def add_scores(left: ShardScores, right: ShardScores) -> ShardScores:
@@ -145,8 +144,8 @@ PARTIAL_SCHEMA = pa.schema(
         ("matches", pa.large_binary()),
     ]
 )
-"""The arrays of Sums and of its `other`, null where there are none; the scores of its sets; how many
-records there are; an Arrow stream of the matches."""
+"""The arrays of Sums and of its `other`, null where there are none; the scores of its sets; how
+many records there are; the matches as an Arrow stream."""
 
 
 def to_partial(scores: ShardScores) -> pa.Table:

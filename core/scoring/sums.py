@@ -8,9 +8,9 @@ and sample; what the contract's columns are made of follows from these:
     n_missing      missing calls, kept or dropped
 
 The whole numbers are the same for all scores that name the same alleles of the same variants, so
-they are kept per *slot*: slot c < C is a set of scores that share patterns (`ScoreSets`), slot C + k
-is score k alone. Other calls (imputed dosages, other ploidies, sex chromosomes) have arrays of their
-own, which are not there until such a call is met.
+they are kept per *slot*: slot c < C is a set of scores that share patterns (`ScoreSets`), slot
+C + k is score k alone. Other calls (imputed dosages, other ploidies, sex chromosomes) have arrays
+of their own, which are not there until such a call is met.
 """
 
 from dataclasses import dataclass, fields, replace

@@ -8,15 +8,14 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow.compute as pc
 
 from core.genome_build import GenomeBuild, par_intervals
-from core.genotypes.block import DosageBlock
 from core.scoring import weighted_sum as kernels
 from core.scoring.frequencies import Frequencies
 from core.scoring.matching import BlockMatches
 from core.scoring.policy import Par, ScoringPolicy, XMale
 from core.scoring.rows import ScoreRows
+from core.scoring.sites import BlockSites
 
 Bools = npt.NDArray[np.bool_]
 Codes = npt.NDArray[np.int8]
@@ -80,12 +79,12 @@ class Terms:
         return replace(single, row=row, n_rows=np.ones(len(of), np.int64))
 
 
-def terms_of(context: TermContext, block: DosageBlock, matches: BlockMatches) -> Terms:
+def terms_of(context: TermContext, matches: BlockMatches) -> Terms:
     """The matched rows of a block."""
     matched = np.flatnonzero(matches.matched)
     matched = matched[np.argsort(matches.variant[matched], kind="stable")]
     variant, pattern = matches.variant[matched], matches.pattern[matched]
-    place, doubled = _places(context, block)
+    place, doubled = _places(context, matches.sites)
     return Terms(
         match=matched,
         row=matches.row[matched],
@@ -98,36 +97,38 @@ def terms_of(context: TermContext, block: DosageBlock, matches: BlockMatches) ->
         place=place[variant],
         doubled=doubled[variant],
         alone=matches.alone[matched],
-        record_once=_first_of_record(context, block, matches, matched),
+        record_once=_first_of_record(context, matches, matched),
     )
 
 
-def _first_of_record(
-    context: TermContext, block: DosageBlock, matches: BlockMatches, matched: Indices
-) -> Bools:
+def _first_of_record(context: TermContext, matches: BlockMatches, matched: Indices) -> Bools:
     """(T,) no earlier term names another allele of the record for the same score."""
     once = matches.alone[matched]
+    if once.all():
+        return once
     several = np.flatnonzero(~once)
     term = matched[several]
     score = context.rows.score[matches.row[term]].astype(np.int64)
-    pair = score << 32 | block.record[matches.variant[term]].astype(np.int64)
+    pair = score << 32 | matches.sites.record[matches.variant[term]].astype(np.int64)
     _, first = np.unique(pair, return_index=True)
     once[several[first]] = True
     return once
 
 
-def _places(context: TermContext, block: DosageBlock) -> tuple[npt.NDArray[np.int8], Bools]:
+def _places(context: TermContext, sites: BlockSites) -> tuple[Codes, Bools]:
     """(block rows,) each row's place, and whether haploid calls count twice there."""
-    contig = block.column("contig")
-    on_x, on_y, on_mt = (
-        pc.equal(contig, name).to_numpy(zero_copy_only=False) for name in ("X", "Y", "MT")
-    )
+    names, n_rows = sites.contigs
+    of_contig = np.array([_PLACES.get(name, kernels.DIPLOID) for name in names], np.int8)
+    place = np.repeat(of_contig, n_rows)
+    on_x = place == kernels.X_NON_PAR
     policy = context.policy
     if policy.par is Par.BY_BUILD and on_x.any():
-        on_x &= ~_in_par(block.position, context.build)
-    place = np.full(block.n_rows, kernels.DIPLOID, np.int8)
-    place[on_x], place[on_y], place[on_mt] = kernels.X_NON_PAR, kernels.Y, kernels.MT
+        in_par = on_x & _in_par(sites.position, context.build)
+        place[in_par], on_x[in_par] = kernels.DIPLOID, False
     return place, on_x & (policy.x_male is XMale.DOUBLED)
+
+
+_PLACES = {"X": kernels.X_NON_PAR, "Y": kernels.Y, "MT": kernels.MT}
 
 
 def _in_par(position: Indices, build: GenomeBuild | None) -> Bools:

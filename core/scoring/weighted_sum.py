@@ -1,9 +1,9 @@
 """Weighted sums of effect dosages of any calls: the inner loops. Arrays in, arrays out.
 
 A *term* is one matched row of a scoring file: weight times effect dosage of one allele of one
-record. What is nearly all there is has kernels of its own (`hard_calls`, `imputed_dosages`); here is
-every rule of the field, for sex chromosomes, other ploidies and all effect types. Terms are added in
-their order, so that a block gives the same bits wherever it is scored.
+record. What is nearly all there is has kernels of its own (`hard_calls`, `imputed_dosages`); here
+is every rule of the field, for sex chromosomes, other ploidies and all effect types. Terms are
+added in their order, so that a block gives the same bits wherever it is scored.
 """
 
 from typing import NamedTuple

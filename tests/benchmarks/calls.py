@@ -11,12 +11,10 @@ import numpy as np
 Call = Callable[[], object]
 
 
-def scoring_call(
-    *, arguments: list[str], ray_cpus: int | None, holds_scoring_files: bool
-) -> Call:
+def scoring_call(*, arguments: list[str], ray_cpus: int | None, holds_scoring_files: bool) -> Call:
     """`jobs.score_cohort` with these arguments. `ray_cpus` starts a Ray of that many logical CPUs;
     `holds_scoring_files` reads each scoring file once for all runs."""
-    from jobs import scoring_inputs, score_cohort
+    from jobs import score_cohort, scoring_inputs
     from jobs.local_ray import start_local_ray
 
     if ray_cpus is not None:
@@ -29,23 +27,6 @@ def scoring_call(
             raise RuntimeError("score_cohort failed; see above")
 
     return score
-
-
-def storing_call(*, vcf: str, folder: str, name: str, shard_bytes: int) -> Call:
-    """Reads a VCF as an upload is read, and writes its store."""
-    from core.genotypes.store_writer import StoreTarget
-    from core.storage.objects import ObjectsLocation
-    from jobs.run_shards import Executor
-    from jobs.summarise_cohort import summarise_cohort
-
-    target = StoreTarget(ObjectsLocation(root=Path(folder)), name)
-    return lambda: summarise_cohort(
-        [vcf],
-        executor=Executor.INLINE,
-        on_progress=lambda done, total: None,
-        shard_bytes=shard_bytes,
-        store=target,
-    )
 
 
 def cyvcf2_call(*, vcf: str, score: str, output: str, field: str) -> Call:

@@ -61,6 +61,10 @@ class CohortShape:
     def n_genotypes(self) -> int:
         return self.n_samples * self.n_variants
 
+    @property
+    def dimensions(self) -> str:
+        return f"{self.n_samples:,} × {self.n_variants:,}"
+
 
 @dataclass(frozen=True, slots=True)
 class Sites:
@@ -186,7 +190,7 @@ def _compressed(
         at = np.asarray(rows) + number * n
         _overwrite(text, starts + len(CONTIG) + 1, sites.position[at], 8)
         _overwrite(text, starts + len(CONTIG) + 12, sites.id_number[at], 9)
-        pieces.append(bgzf_files.bgzf_blocks(memoryview(text)))
+        pieces.append(bgzf_files.bgzf_blocks(text.data))
     return pieces
 
 
@@ -216,7 +220,9 @@ def _block_text(
             _sample_columns(shape, sites, row, alleles[at]),
         )
     ]
-    lengths = [len(fixed) + len(cells) for fixed, cells in zip(lines[::2], lines[1::2], strict=True)]
+    lengths = [
+        len(fixed) + len(cells) for fixed, cells in zip(lines[::2], lines[1::2], strict=True)
+    ]
     return np.concatenate(lines), np.cumsum([0, *lengths[:-1]])
 
 

@@ -17,8 +17,10 @@ from tests.benchmarks.measure import CommandFailedError
 from tests.benchmarks.race import Bench, refused, say
 from tests.benchmarks.report import Report, as_json, as_markdown
 from tests.benchmarks.results import Found, NotAvailableError
-from tests.benchmarks.rows import SLOW_TO_START, Row, all_rows, scaling_rows
+from tests.benchmarks.rows import SLOW_TO_START, all_rows
+from tests.benchmarks.scaling_rows import scaling_rows, worker_points
 from tests.benchmarks.shapes import FULL, QUICK
+from tests.benchmarks.waiting import Row
 
 SCRATCH = Path(".bench")
 RESULTS = Path("tests/benchmarks")
@@ -89,6 +91,7 @@ def main(words: Sequence[str] | None = None) -> int:
     measure_rows = measure_quickly if options.quick and not options.row else measure
     found = measure_rows([row for row in rows if row.row in wanted], bench)
     scaling = measure(scaling_rows(shapes), bench) if "scaling" in wanted else []
+    scaling += worker_points(found)
     report = Report(found, scaling, bench.rounds, time.perf_counter() - started)
     folder = options.results or (None if options.quick or options.row else RESULTS)
     if folder is not None:

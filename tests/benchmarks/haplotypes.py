@@ -1,9 +1,10 @@
 """Alleles of a cohort: counts as in a human cohort, and linkage within blocks of variants.
 
-Of the rare variants half are seen once; with a rare share of 0.88 one variant in eight is common. Within a block the haplotypes stand on
-a circle, relatives beside each other, and each variant's carriers are an arc of it; common arcs
-begin at a few places, as branches of one genealogy do, so common variants are correlated. A little
-genotyping and phasing error is laid over them: without it, stores compress better than real ones.
+Of the rare variants half and more are seen once; with a rare share of 0.88 one variant in eight is
+common. Within a block the haplotypes stand on a circle, relatives beside each other, and each
+variant's carriers are an arc of it; common arcs begin at a few places, as branches of one genealogy
+do, so common variants are correlated. A little genotyping and phasing error is laid over them:
+without it, stores compress better than real ones.
 """
 
 import numpy as np

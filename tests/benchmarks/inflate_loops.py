@@ -27,7 +27,7 @@ def inflate_call(vcf: str, library: str) -> Callable[[], None]:
 
     def inflate_all() -> None:
         data = path.read_bytes()
-        address = ctypes.cast(data, ctypes.c_void_p).value or 0
+        address = ctypes.cast(ctypes.c_char_p(data), ctypes.c_void_p).value or 0
         for start, size in _payloads(data):
             inflate(address + start, size)
 

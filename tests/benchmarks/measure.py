@@ -43,7 +43,11 @@ def measure_command(
     """
     small_process = [sys.executable, "-I", "-S", __file__, str(log), *command]
     run = subprocess.run(
-        small_process, capture_output=True, text=True, check=False, env={**os.environ, **(env or {})}
+        small_process,
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, **(env or {})},
     )
     if run.returncode != 0:
         said = log.read_text(errors="replace")[-2000:]

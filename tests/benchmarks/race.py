@@ -1,7 +1,7 @@
 """Programs that do the same work: their sums are compared first, then they take turns.
 
-A program whose runs have taken long enough sits out the rest, so that a slow peer does not hold up
-the table; the report says how many runs each made.
+A program whose runs have taken long enough sits out the rest, so that a slow one does not hold up
+the table: it makes three runs, or one where the first took long; the report says how many.
 """
 
 import shutil
@@ -111,11 +111,16 @@ class _Lane:
     folder: Path
     run: Run
     runs: list[Measured] = field(default_factory=list[Measured])
+    is_long: bool = False
+
+    def run_untimed(self) -> None:
+        self.is_long = self.run().wall_seconds > _LONG_ENOUGH_SECONDS
 
     @property
     def wants_to_run(self) -> bool:
         seconds = sum(run.wall_seconds for run in self.runs)
-        return len(self.runs) < _FEWEST_RUNS or seconds < _LONG_ENOUGH_SECONDS
+        fewest = 1 if self.is_long else _FEWEST_RUNS
+        return len(self.runs) < fewest or seconds < _LONG_ENOUGH_SECONDS
 
 
 @dataclass(slots=True)
@@ -129,7 +134,7 @@ class _Track:
     def check(self) -> list[str]:
         """One untimed run of each, which also warms the file cache and compiles kernels."""
         ours, *others = self.lanes
-        ours.run()
+        ours.run_untimed()
         expected = ours.program.sums(self.work, ours.folder)
         assert expected is not None
         said = [self._first_run_of_another(lane, ours, expected) for lane in others]
@@ -148,7 +153,7 @@ class _Track:
             return None
 
     def _agreement(self, lane: _Lane, ours: _Lane, expected: Sums) -> str | None:
-        lane.run()
+        lane.run_untimed()
         sums = lane.program.sums(self.work, lane.folder)
         if sums is None:
             return None
@@ -173,7 +178,7 @@ class _Track:
     def take_turns(self, rounds: int) -> list[Timing]:
         for number in range(rounds):
             for lane in self.lanes:
-                if number < 1 or lane.wants_to_run:
+                if lane.wants_to_run:
                     lane.runs.append(lane.run())
         for lane in self.lanes:
             timing = Timing(lane.program.name, tuple(lane.runs))
@@ -210,5 +215,3 @@ def refused(row: str, what: str, goal: str, why: str) -> Found:
     """A row that says why it has no numbers."""
     say(f"{row}: not available: {why}")
     return Found(row, what, goal, why_not=why)
-
-

@@ -124,9 +124,7 @@ def _about(report: Report) -> list[str]:
     libraries = ", ".join(f"{name} {about[name]}" for name in _LIBRARIES)
     everything = [*report.rows, *report.scaling]
     versions = {text: None for found in everything for text in found.versions.values()}
-    absent = {
-        (name, why): None for found in everything for name, why in found.absent.items()
-    }
+    absent = {(name, why): None for found in everything for name, why in found.absent.items()}
     return [
         f"- {datetime.now(UTC):%Y-%m-%d}, commit {git_commit()}; {report.seconds / 60:.0f} minutes",
         f"- {about['cpu']}, {about['cores']} cores, {about['memory_gib']} GiB; {about['system']}",

@@ -120,6 +120,4 @@ def share_of_floor(ours: str, floors: Sequence[str], at_least: float | None) -> 
 
 
 def peak_mib(program: str, at_most: float) -> Target:
-    return Target(
-        "peak", lambda t: t[program].peak_bytes / 2**20, at_most, "MiB", at_most=True
-    )
+    return Target("peak", lambda t: t[program].peak_bytes / 2**20, at_most, "MiB", at_most=True)

@@ -6,11 +6,10 @@ Uploads and events go through HAProxy, as in production; it is up for the length
 import asyncio
 import http.client
 import json
-import os
 import shutil
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -20,8 +19,10 @@ from urllib.parse import urlsplit
 import websockets.asyncio.client
 from websockets.sync.client import ClientConnection
 
+from serve.stack import free_port
 from tests.benchmarks.measure import Measured
 from tests.benchmarks.processes import command_of, peak_bytes, tree_cpu_seconds, tree_of
+from tests.benchmarks.programs import git_commit
 from tests.benchmarks.race import Bench, say
 from tests.benchmarks.results import Found, Target, Timing
 from tests.benchmarks.shapes import Shapes
@@ -32,7 +33,6 @@ from tests.builders.live_service import (
     running_service,
 )
 from tests.builders.s3_server import running_s3_server
-from tests.benchmarks.programs import git_commit
 
 _USER = "bench"
 _PIECE_BYTES = 1 << 20
@@ -73,7 +73,7 @@ class PersonRow:
     def measure(self, bench: Bench) -> Found:
         work = bench.work(self.shapes.person, self.shapes.person_scores)
         accessions = [path.stem for path in work.scores.ours]
-        with running_service(bench.empty_folder(self.row)) as service:
+        with running_service(bench.empty_folder(self.row), port=free_port()) as service:
             for path in work.scores.ours:
                 shutil.copy(path, service.scoring_files_dir)
             with service.events(_USER) as socket:
@@ -129,7 +129,7 @@ def read_to_the_end(socket: ClientConnection) -> None:
 
 @dataclass(frozen=True, slots=True)
 class UploadRow:
-    """Bytes per second until the service has the file; its memory is that of Serve's processes."""
+    """Bytes per second until the service has the file; its memory is that of Serve's replicas."""
 
     shapes: Shapes
     row: str
@@ -174,7 +174,7 @@ class UploadRow:
     @contextmanager
     def _service(self, folder: Path) -> Iterator[LiveService]:
         if not self.to_s3:
-            with running_service(folder, **_PRODUCTION) as service:
+            with running_service(folder, port=free_port(), **_PRODUCTION) as service:
                 yield service
             return
         (folder / "s3" / "bench").mkdir(parents=True)
@@ -186,7 +186,7 @@ class UploadRow:
                 "AWS_SECRET_ACCESS_KEY": server.secret_access_key,
                 "AWS_REGION": "us-east-1",
             }
-            with running_service(folder, **_PRODUCTION, **settings) as service:
+            with running_service(folder, port=free_port(), **_PRODUCTION, **settings) as service:
                 yield service
 
 
@@ -285,8 +285,7 @@ class EventsRow:
         connect = websockets.asyncio.client.connect
         base = url.replace("http", "ws", 1)
         sockets = [
-            await connect(f"{base}/ws/{_USER}", compression=None)
-            for _ in range(self.n_clients)
+            await connect(f"{base}/ws/{_USER}", compression=None) for _ in range(self.n_clients)
         ]
         latencies: list[float] = []
         readers = [asyncio.create_task(_read_events(socket, latencies)) for socket in sockets]

@@ -9,7 +9,10 @@ from tests.benchmarks.scoring_files import ScoreSet
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shapes:
-    """`phased_long` repeats `phased` on other positions, and `to_store` does so more often."""
+    """`phased_long` repeats `phased` on other positions, and `to_store` does so more often.
+
+    `tells_cold`: whole processes run for the rows, too, whose goal is a warm call.
+    """
 
     phased: CohortShape
     phased_long: CohortShape
@@ -23,6 +26,8 @@ class Shapes:
     person: CohortShape
     small: CohortShape
     upload: CohortShape
+
+    tells_cold: bool = True
 
     dense: ScoreSet = ScoreSet("dense")
     sparse: ScoreSet = ScoreSet("sparse", n_variants=300)
@@ -60,6 +65,7 @@ FULL = Shapes(
 )
 
 QUICK = Shapes(
+    tells_cold=False,
     phased=replace(_PHASED, name="quick-phased", n_variants=5_000),
     phased_long=replace(_PHASED, name="quick-phased-long", n_variants=20_000, repeats=4),
     to_store=replace(_PHASED, name="quick-to-store", n_variants=20_000, repeats=4),

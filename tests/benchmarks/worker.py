@@ -79,12 +79,6 @@ def _score(parameters: Mapping[str, Any]) -> Call:
     return scoring_call(**parameters)
 
 
-def _store(parameters: Mapping[str, Any]) -> Call:
-    from tests.benchmarks.calls import storing_call
-
-    return storing_call(**parameters)
-
-
 def _inflate(parameters: Mapping[str, Any]) -> Call:
     from tests.benchmarks.inflate_loops import inflate_call
 
@@ -105,7 +99,6 @@ def _sgemm(parameters: Mapping[str, Any]) -> Call:
 
 CALLS = {
     "score": _score,
-    "store": _store,
     "inflate": _inflate,
     "cyvcf2": _cyvcf2,
     "sgemm": _sgemm,

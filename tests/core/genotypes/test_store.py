@@ -18,7 +18,7 @@ from core.errors import (
     NotStoredError,
     UnsupportedFormatError,
 )
-from core.genotypes import store, store_writer
+from core.genotypes import store_load, store_writer
 from core.genotypes.block import DosageBlock
 from core.genotypes.calls import GenotypeField, HalfCall
 from core.genotypes.store import StoreFile, StoreReader, open_store
@@ -199,13 +199,13 @@ def stored(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> StoreFile:
 def opened(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Names of the files that are opened from here on."""
     names: list[str] = []
-    really_open = store.open_byte_ranges
+    really_open = store_load.open_byte_ranges
 
     def noting(uri: str, *, s3: S3Access | None = None) -> object:
         names.append(uri.rpartition("/")[2])
         return really_open(uri, s3=s3)
 
-    monkeypatch.setattr(store, "open_byte_ranges", noting)
+    monkeypatch.setattr(store_load, "open_byte_ranges", noting)
     return names
 
 

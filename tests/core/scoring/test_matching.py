@@ -169,3 +169,9 @@ def test_matching_by_rsid_takes_any_of_a_records_ids_and_ignores_the_place(tmp_p
     rows = [Row(None, None, "G", "A", 0.5, rsid="rs7")]
     against = block(("1", 100, "A", "G"), ("2", 5, "A", "G"), ids=["rs1", "rs6;rs7"])
     assert fates(tmp_path, rows, against, policy(match_by="rsid")) == [("altref", None)]
+
+
+def test_a_position_past_any_chromosome_is_none_of_the_next_contig(tmp_path):
+    """Keys are contig and position in one integer."""
+    rows = [Row("1", 5, "G", "A", 0.5), Row("2", 100, "G", "A", 0.5)]
+    assert fates(tmp_path, rows, block(("1", (1 << 32) + 100, "A", "G")), policy()) == []
