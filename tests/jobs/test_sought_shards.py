@@ -1,5 +1,6 @@
 """Scores of few variants: parts of files are read, and every byte of the results is the same."""
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -8,9 +9,11 @@ import pytest
 
 from core.genotypes.directory_cache import DirectoryCache
 from core.scoring.results import MATCHES, SCORES
+from core.storage.byte_ranges import S3Access
 from jobs.run_shards import Executor
 from jobs.score_cohort import main
 from tests.builders.cohort_run import run_scoring
+from tests.builders.s3_server import running_s3_server
 from tests.builders.scoring_file import Row, write_scoring_file
 from tests.builders.tabix import write_index
 from tests.builders.vcf import Record, sample_names, vcf_text, write_vcf
@@ -140,6 +143,38 @@ def test_files_of_one_cohort_are_read_each_in_its_way(tmp_path, genotypes):
     assert results.summary["read_by"] == {str(genotypes): "block directory", plain: "scan"}
     assert results.summary["n_records"] == N_RECORDS + 1
     assert content(tmp_path / "a") == content(tmp_path / "b")
+
+
+def test_a_file_in_a_bucket_is_read_in_parts_too(tmp_path, genotypes):
+    file = scoring_file(tmp_path, 500)
+    run_scoring(genotypes, file, tmp_path / "local")
+    bucket = tmp_path / "s3" / "bucket"
+    bucket.mkdir(parents=True)
+    shutil.copy2(genotypes, bucket / "cohort.vcf.gz")
+    shutil.copy2(write_index(genotypes), bucket / "cohort.vcf.gz.tbi")
+    cache = DirectoryCache(tmp_path / "cache")
+    uri = "s3://bucket/cohort.vcf.gz"
+    with running_s3_server(tmp_path / "s3") as server, pytest.MonkeyPatch.context() as patch:
+        patch.setattr("jobs.sought_shards.REMOTE_GAP_BYTES", 100)
+        s3 = S3Access(server.endpoint_url, server.access_key_id, server.secret_access_key)
+        read_by = [
+            run_scoring(uri, file, tmp_path / name, s3=s3, **options).summary["read_by"][uri]
+            for name, options in (
+                ("index", {}),
+                ("directory", {"block_directories": cache_with(genotypes, file, cache, tmp_path)}),
+            )
+        ]
+    assert read_by == ["index", "block directory"]
+    assert content(tmp_path / "index") == content(tmp_path / "local")
+    assert content(tmp_path / "directory") == content(tmp_path / "local")
+
+
+def cache_with(genotypes: Path, file: Path, cache: DirectoryCache, folder: Path) -> DirectoryCache:
+    """With the directory of a file, which a run over another copy of it has made."""
+    copy = folder / "copy.vcf.gz"
+    shutil.copy2(genotypes, copy)
+    run_scoring(copy, file, folder / "copy", block_directories=cache)
+    return cache
 
 
 def test_the_command_keeps_directories_in_the_users_cache(tmp_path, genotypes, monkeypatch):
