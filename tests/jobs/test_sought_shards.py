@@ -157,16 +157,13 @@ def test_a_file_in_a_bucket_is_read_in_parts_too(tmp_path, genotypes):
     with running_s3_server(tmp_path / "s3") as server, pytest.MonkeyPatch.context() as patch:
         patch.setattr("jobs.sought_shards.REMOTE_GAP_BYTES", 100)
         s3 = S3Access(server.endpoint_url, server.access_key_id, server.secret_access_key)
-        read_by = [
-            run_scoring(uri, file, tmp_path / name, s3=s3, **options).summary["read_by"][uri]
-            for name, options in (
-                ("index", {}),
-                ("directory", {"block_directories": cache_with(genotypes, file, cache, tmp_path)}),
-            )
-        ]
-    assert read_by == ["index", "block directory"]
+        index = run_scoring(uri, file, tmp_path / "index", s3=s3)
+        cache = cache_with(genotypes, file, cache, tmp_path)
+        directory = run_scoring(uri, file, tmp_path / "parts", s3=s3, block_directories=cache)
+    assert index.summary["read_by"] == {uri: "index"}
+    assert directory.summary["read_by"] == {uri: "block directory"}
     assert content(tmp_path / "index") == content(tmp_path / "local")
-    assert content(tmp_path / "directory") == content(tmp_path / "local")
+    assert content(tmp_path / "parts") == content(tmp_path / "local")
 
 
 def cache_with(genotypes: Path, file: Path, cache: DirectoryCache, folder: Path) -> DirectoryCache:
