@@ -14,6 +14,7 @@ from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_vali
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from core.errors import SettingsError, Where
+from core.genotypes.directory_cache import default_folder
 from core.storage.byte_ranges import S3Access
 from core.storage.objects import ObjectsLocation
 
@@ -56,6 +57,7 @@ class Settings(BaseSettings):
     )
 
     data_dir: Path = Field(Path(".curagenie"), validation_alias=_ours("DATA_DIR"))
+    cache_dir: Path = Field(default_factory=default_folder, validation_alias=_ours("CACHE_DIR"))
     config_dir: Path = Field(CONFIGS, validation_alias=_ours("CONFIG_DIR"))
 
     database_url: str = Field(
@@ -96,7 +98,7 @@ class Settings(BaseSettings):
     heartbeat_seconds: float = Field(10.0, gt=0, validation_alias=_ours("HEARTBEAT_SECONDS"))
     poll_seconds: float = Field(1.0, gt=0, validation_alias=_ours("POLL_SECONDS"))
 
-    @field_validator("data_dir", "config_dir", "scoring_files_dir", mode="after")
+    @field_validator("data_dir", "cache_dir", "config_dir", "scoring_files_dir", mode="after")
     @classmethod
     def _absolute(cls, path: Path) -> Path:
         return path.expanduser().resolve()

@@ -10,7 +10,7 @@ import platform
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from importlib.metadata import version
 from pathlib import Path
@@ -25,6 +25,7 @@ from core.errors import CuraGenieError, GenomeBuildError, UserError, Where
 from core.genome_build import GenomeBuild
 from core.genotypes import sex as ploidy
 from core.genotypes.calls import GenotypeField, HalfCall
+from core.genotypes.directory_cache import DirectoryCache, default_folder
 from core.genotypes.formats import open_cohort
 from core.genotypes.source import GenotypeShard
 from core.genotypes.vcf_wanted import Wanted
@@ -44,6 +45,9 @@ from jobs.run_shards import Executor, choose_executor, run_shards
 from jobs.score_shards import OnProgress, ScoreShards, ShardRun
 from jobs.scoring_inputs import CohortScoring, Inputs, open_inputs
 from jobs.shard_plan import Cut, plan_cut
+from jobs.sought_shards import ReadBy, Seeking
+
+X_RECORDS = Wanted(whole_contigs=frozenset({"X"}))
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,9 +59,8 @@ class CountXPloidy:
     s3: S3Access | None
 
     def __call__(self, shard: GenotypeShard) -> pa.Table:
-        wanted = Wanted(whole_contigs=frozenset({"X"}))
         reader = shard.reader(
-            field=GenotypeField.GT, half_call=HalfCall.MISSING, wanted=wanted, s3=self.s3
+            field=GenotypeField.GT, half_call=HalfCall.MISSING, wanted=X_RECORDS, s3=self.s3
         )
         return ploidy.to_table(ploidy.count_x_ploidy(reader, self.n_samples, self.build))
 
@@ -91,10 +94,12 @@ def _score_into_folder(
     started: float,
 ) -> dict[str, object]:
     rows = join_rows(inputs.files, inputs.policy)
-    plan = _plan(request, inputs, rows, cut.shards, executor)
-    key = _content_key(request, inputs, cut.shard_bytes)
+    seeking = Seeking(inputs.sha256, request.block_directories, request.s3)
+    plan = _plan(request, inputs, rows, seeking, cut.shards, executor)
+    shards, read_by = seeking.sought(cut.shards, rows.wanted())
+    key = _content_key(request, inputs, cut.shard_bytes, read_by)
     run = ShardRun(
-        cut=cut,
+        cut=replace(cut, shards=shards),
         work=ScoreShards(plan, rows.wanted(), request.genotype_field, request.s3),
         executor=executor,
         folder=partials_folder(request.output, key, reuse=request.reuse),
@@ -108,7 +113,9 @@ def _score_into_folder(
     matches = match_table(inputs.files, rows, merged, inputs.policy)
     coverage = coverage_of(matches, rows.accessions)
     scores = score_table(inputs.cohort.samples, rows, merged, coverage, inputs.policy)
+    seeking.keep(shards, run.directories)
     summary = _summary(request, inputs, coverage, executor) | {
+        "read_by": read_by,
         "shard_bytes": cut.shard_bytes,
         "n_shards": len(cut.shards),
         "n_shards_resumed": n_resumed,
@@ -123,11 +130,12 @@ def _plan(
     request: CohortScoring,
     inputs: Inputs,
     rows: ScoreRows,
+    seeking: Seeking,
     shards: Sequence[GenotypeShard],
     executor: Executor,
 ) -> ScorePlan:
     _require_build_for_x(rows, inputs)
-    sex = _sexes(request, inputs, rows, shards, executor)
+    sex = _sexes(request, inputs, rows, seeking, shards, executor)
     context = TermContext(rows, inputs.policy, sex, inputs.build, inputs.frequencies)
     return ScorePlan(context, len(inputs.cohort.samples))
 
@@ -146,6 +154,7 @@ def _sexes(
     request: CohortScoring,
     inputs: Inputs,
     rows: ScoreRows,
+    seeking: Seeking,
     shards: Sequence[GenotypeShard],
     executor: Executor,
 ) -> npt.NDArray[np.int8]:
@@ -155,7 +164,8 @@ def _sexes(
         return sexes_of(samples, inputs.sex_sheet)
     work = CountXPloidy(len(samples), inputs.build, request.s3)
     counts = np.zeros((2, len(samples)), np.int64)
-    for _, table in run_shards(shards, work, executor):
+    on_x, _ = seeking.sought(shards, X_RECORDS)
+    for _, table in run_shards(on_x, work, executor):
         counts += ploidy.from_table(table)
     return ploidy.infer_sex(counts)
 
@@ -178,7 +188,9 @@ def _keeps_missing_calls(rows: ScoreRows, inputs: Inputs) -> bool:
     return inputs.policy.missing not in (Missing.DROP, Missing.FAIL)
 
 
-def _content_key(request: CohortScoring, inputs: Inputs, shard_bytes: int) -> str:
+def _content_key(
+    request: CohortScoring, inputs: Inputs, shard_bytes: int, read_by: Mapping[str, ReadBy]
+) -> str:
     return content_key(
         {
             "code": code_digest(),
@@ -189,6 +201,7 @@ def _content_key(request: CohortScoring, inputs: Inputs, shard_bytes: int) -> st
             "genotype_field": request.genotype_field,
             "build": inputs.build,
             "shard_bytes": shard_bytes,
+            "read_by": read_by,  # it decides how the records are counted
         }
     )
 
@@ -320,7 +333,7 @@ def _words(values: type[StrEnum]) -> list[str]:
 
 
 def _request(options: argparse.Namespace) -> CohortScoring:
-    shard_bytes, s3 = _settings()
+    shard_bytes, s3, cache = _settings()
     overrides = dict(_field_and_value(text) for text in options.policy)
     named = {"missing": options.missing, "min_overlap": options.min_overlap}
     overrides |= {name: str(value) for name, value in named.items() if value is not None}
@@ -337,12 +350,14 @@ def _request(options: argparse.Namespace) -> CohortScoring:
         genotype_field=GenotypeField(options.genotype_field),
         reuse=not options.no_reuse,
         s3=s3,
+        block_directories=DirectoryCache(cache),
     )
 
 
 _SETTINGS = frozenset(
     {
         "CURAGENIE_SHARD_BYTES",
+        "CURAGENIE_CACHE_DIR",
         "AWS_ENDPOINT_URL",
         "AWS_ACCESS_KEY_ID",
         "AWS_SECRET_ACCESS_KEY",
@@ -352,17 +367,18 @@ _SETTINGS = frozenset(
 )
 
 
-def _settings() -> tuple[int | None, S3Access | None]:
-    """Bytes of a shard and access to S3, where the environment or a .env file may set them.
+def _settings() -> tuple[int | None, S3Access | None, Path]:
+    """Bytes of a shard, access to S3 and the cache's folder, where the environment or a .env file
+    may set them.
 
     Without either there is nothing to validate, nor a fifth of a second to spend on it.
     """
     if _SETTINGS.isdisjoint(os.environ) and not Path(".env").exists():
-        return None, None
+        return None, None, default_folder()
     from core.settings import load_settings  # noqa: PLC0415 - see above
 
     settings = load_settings()
-    return settings.shard_bytes, settings.s3_access
+    return settings.shard_bytes, settings.s3_access, settings.cache_dir
 
 
 def _field_and_value(text: str) -> tuple[str, str]:

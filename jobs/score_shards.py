@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
+from core.genotypes.block_directory import BlockDirectory
 from core.genotypes.calls import GenotypeField
 from core.genotypes.source import GenotypeShard
 from core.genotypes.vcf_wanted import Wanted
@@ -31,6 +32,9 @@ from jobs.partials import Partials
 from jobs.run_shards import Executor, run_shards
 from jobs.shard_plan import Cut
 
+_DIRECTORIES = "directories"
+"""A column beside those of a partial, which only travels."""
+
 OnProgress = Callable[[int, int], None]
 
 
@@ -48,9 +52,13 @@ class ScoreShards:
     contested: Mapping[int, RowsByBlock] = field(default_factory=dict[int, RowsByBlock])
 
     def __call__(self, shards: Sequence[GenotypeShard]) -> pa.Table:
-        return to_partial(add_in_tree(map(self.score, shards), add_scores))
+        directories: list[bytes | None] = []
+        scores = add_in_tree((self._score(shard, directories) for shard in shards), add_scores)
+        column = pa.array([directories], pa.list_(pa.binary()))
+        return to_partial(scores).append_column(_DIRECTORIES, column)
 
-    def score(self, shard: GenotypeShard) -> ShardScores:
+    def _score(self, shard: GenotypeShard, directories: list[bytes | None]) -> ShardScores:
+        """Appends the directory of the shard's blocks to `directories`."""
         reader = shard.reader(
             field=self.genotype_field,
             half_call=self.plan.context.policy.half_call,
@@ -59,17 +67,22 @@ class ScoreShards:
         )
         plan = replace(self.plan, settled=self.contested.get(shard.index, {}))
         scores = score_shard(plan, reader, shard.index)
+        directories.append(reader.directory.to_bytes() if reader.directory is not None else None)
         return replace(scores, n_records=reader.n_records)
 
 
 @dataclass(frozen=True, slots=True)
 class ShardRun:
-    """Every shard of a cohort, scored; partial sums in `folder`."""
+    """Every shard of a cohort, scored; partial sums in `folder`.
+
+    `directories`: of the blocks of shards, by index, that this run has read from end to end.
+    """
 
     cut: Cut
     work: ScoreShards
     executor: Executor
     folder: Path
+    directories: dict[int, BlockDirectory] = field(default_factory=dict[int, BlockDirectory])
 
     def run_missing(self, on_progress: OnProgress) -> int:
         """Score what an earlier attempt did not finish; returns how many shards it had finished."""
@@ -108,8 +121,14 @@ class ShardRun:
         """Score and store; gives each subtree when it is stored."""
         shards = [self.cut.shards[task.start : task.stop] for task in tasks]
         for number, partial in run_shards(shards, work, self.executor):
-            partials.save(tasks[number], partial)
+            self._take_directories(tasks[number], partial.column(_DIRECTORIES)[0].as_py())
+            partials.save(tasks[number], partial.drop_columns(_DIRECTORIES))
             yield tasks[number]
+
+    def _take_directories(self, task: Subtree, directories: Sequence[bytes | None]) -> None:
+        for index, data in enumerate(directories, start=task.start):
+            if data is not None:
+                self.directories[index] = BlockDirectory.from_bytes(data)
 
     def _partials(self, stage: str) -> Partials:
         n_shards, kept_size = len(self.cut.shards), self.cut.kept_size

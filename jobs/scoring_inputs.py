@@ -9,6 +9,7 @@ from pathlib import Path
 from core.errors import GenomeBuildError, ScoringFileError, UserError, Where
 from core.genome_build import GenomeBuild
 from core.genotypes.calls import GenotypeField
+from core.genotypes.directory_cache import DirectoryCache
 from core.genotypes.formats import content_uri
 from core.genotypes.source import Cohort, GenotypeShard
 from core.samples import read_sample_sheet
@@ -21,7 +22,8 @@ from core.storage.byte_ranges import ByteRanges, S3Access, open_byte_ranges
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CohortScoring:
     """One run, as the command line has it. `overrides` are single policy fields as text; without
-    `shard_bytes`, the shards' size follows from the input."""
+    `shard_bytes`, the shards' size follows from the input; without `block_directories`, none is
+    kept or used."""
 
     genotypes: tuple[str, ...]
     scoring_files: tuple[Path, ...]
@@ -35,6 +37,7 @@ class CohortScoring:
     genotype_field: GenotypeField = GenotypeField.AUTO
     reuse: bool = True
     s3: S3Access | None = None
+    block_directories: DirectoryCache | None = None
 
 
 @dataclass(frozen=True, slots=True)

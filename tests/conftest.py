@@ -21,6 +21,15 @@ os.environ["RAY_AUTH_MODE"] = "token"
 os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def user_caches(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """What commands keep for their next run, of every process that tests start, stays in a folder
+    of the tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("user-caches")))
+        yield
+
+
 @pytest.fixture(scope="session")
 def ray_session() -> Iterator[None]:
     """A local Ray of four logical CPUs, alone in its folder. Tests leave it as they found it."""

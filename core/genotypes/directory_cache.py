@@ -7,6 +7,7 @@ the log and done without; the file is then read from end to end.
 
 import hashlib
 import logging
+import os
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,11 +22,20 @@ _MAGIC = b"CuraGenie blocks 1\n"
 _DIGEST_BYTES = hashlib.sha256().digest_size
 
 
+def default_folder() -> Path:
+    """Where the user's caches are (XDG Base Directory Specification)."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "curagenie"
+
+
 @dataclass(frozen=True, slots=True)
 class DirectoryCache:
     """`folder` need not exist."""
 
     folder: Path
+
+    def has(self, sha256: str) -> bool:
+        """Whether there is a sound one for that content."""
+        return self.load(sha256) is not None
 
     def load(self, sha256: str) -> BlockDirectory | None:
         """Of the file whose content has that hex digest; None where there is no sound one."""

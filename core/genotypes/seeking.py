@@ -22,7 +22,7 @@ Bools = npt.NDArray[np.bool_]
 MAX_SHARE = 0.25
 """Of a file: where more of it holds wanted records, reading all of it is no slower."""
 
-GAP_BYTES = 16 << 10
+GAP_BYTES = 4 << 10
 REMOTE_GAP_BYTES = 1 << 20
 """So much between two wanted pieces is read with them: a new part costs more, and in a bucket a
 request."""

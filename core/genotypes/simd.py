@@ -68,7 +68,7 @@ def inner_kernel(function: Callable[P, R]) -> Callable[P, R]:
 
 def inlined_kernel(function: Callable[P, R]) -> Callable[P, R]:
     """As `inner_kernel`, for a few operations: LLVM copies them to where they are called."""
-    return _compiled(function, _nrt=False, forceinline=True)
+    return _compiled(function, _nrt=False, forceinline=not IS_PLAIN)
 
 
 def _compiled(function: Callable[P, R], **options: bool) -> Callable[P, R]:

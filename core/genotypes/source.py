@@ -11,6 +11,7 @@ from typing import Any, Generic, Protocol, TypeVar
 from core.errors import CohortError, GenomeBuildError, Where
 from core.genome_build import GenomeBuild
 from core.genotypes.block import DosageBlock
+from core.genotypes.block_directory import BlockDirectory
 from core.genotypes.calls import GenotypeField, HalfCall
 from core.genotypes.vcf_wanted import Wanted
 from core.storage.byte_ranges import S3Access
@@ -20,11 +21,13 @@ class BlockReader(Protocol):
     """Iterate once over the blocks of a shard, in file order.
 
     Afterwards n_records and contig_records (canonical name -> records) count every record that the
-    shard owns, wanted or not. Raises GenotypeFileError for what cannot be read.
+    shard owns, wanted or not; `directory` is that of the blocks of a BGZF shard that was read from
+    end to end, None of any other. Raises GenotypeFileError for what cannot be read.
     """
 
     n_records: int
     contig_records: dict[str, int]
+    directory: BlockDirectory | None
 
     def __iter__(self) -> Iterator[DosageBlock]: ...
 

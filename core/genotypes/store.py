@@ -24,6 +24,7 @@ from functools import partial
 from core.errors import NotStoredError, Where
 from core.genome_build import GenomeBuild
 from core.genotypes.block import DosageBlock
+from core.genotypes.block_directory import BlockDirectory
 from core.genotypes.calls import GenotypeField, HalfCall
 from core.genotypes.store_blocks import StoredBlocks
 from core.genotypes.store_chunk import SAMPLES_SCHEMA
@@ -131,6 +132,7 @@ class StoreReader:
     ) -> None:
         require_stored(shard.file, field, half_call)
         self.n_records = 0
+        self.directory: BlockDirectory | None = None
         self.contig_records: dict[str, int] = {}
         self._file = shard.file
         self._chunks = shard.file.manifest.chunks[shard.first : shard.stop]

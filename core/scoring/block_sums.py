@@ -19,7 +19,8 @@ from core.scoring.hard_terms import add_few, stand_ins
 from core.scoring.imputed_terms import add_imputed
 from core.scoring.many_terms import add_many
 from core.scoring.matching import BlockMatches
-from core.scoring.policy import Missing, Ploidy
+from core.scoring.missing_calls import frequencies_differ
+from core.scoring.policy import Ploidy
 from core.scoring.rows import MANY_ROWS
 from core.scoring.sums import Sums
 from core.scoring.terms import TermContext, Terms, terms_of
@@ -38,7 +39,7 @@ def add_block(context: TermContext, block: DosageBlock, matches: BlockMatches, s
     sums_alts = terms.is_ref & (matches.sites.n_alts[terms.variant] > 1)
     if block.hard_calls is None:
         is_plain &= ~sums_alts & (terms.effect_type == kernels.ADDITIVE)
-        add_imputed(context, block, terms.take(is_plain).by_row(), sums)
+        add_imputed(context, block, terms.take(is_plain), sums)
     else:
         _add_hard(context, block, block.hard_calls, terms.take(is_plain & ~sums_alts), sums)
         summed = terms.take(is_plain & sums_alts)
@@ -85,16 +86,12 @@ def _add_hard(
         return
     calls = read_only(matrix.reshape(-1))
     missing = has_missing(calls, block.n_samples, terms.call)
-    many = terms.alone & (terms.n_rows >= MANY_ROWS) & ~(missing & _differ(context, terms))
+    many = (
+        terms.alone & (terms.n_rows >= MANY_ROWS) & ~(missing & frequencies_differ(context, terms))
+    )
     many &= many.sum() >= _FEWEST
     together, few = terms.take(many), terms.take(~many).by_row()
     stand_in = stand_ins(context, block, calls, together, missing[many])
     add_many(context, calls, together, stand_in, sums)
     missing = np.repeat(missing[~many], terms.n_rows[~many])
     add_few(context, calls, few, stand_ins(context, block, calls, few, missing), sums)
-
-
-def _differ(context: TermContext, terms: Terms) -> Bools:
-    """(T,) the rows of a term may impute with different frequencies, those of their files."""
-    from_file = context.policy.missing is Missing.MEAN_EXTERNAL
-    return ~context.rows.patterns.one_frequency[terms.pattern] & from_file

@@ -9,7 +9,8 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from core.genotypes.simd import LANES, kernel
+from core.genotypes.simd import kernel
+from core.scoring.alleles import Element
 
 Bools = npt.NDArray[np.bool_]
 Dosages = npt.NDArray[np.float32]
@@ -20,25 +21,23 @@ Indices = npt.NDArray[np.int64]
 TILE = 4096
 """Samples whose sums are worked on together: they stay in the L2 cache."""
 
-_MAGNITUDE, _INFINITY = 0x7FFFFFFF, 0x7F800000
+_CHUNK = 512
+
+_MAGNITUDE, _INFINITY = np.int32(0x7FFFFFFF), np.int32(0x7F800000)
 
 
 class DosageTerms(NamedTuple):
     """T terms.
 
-    row, score          (T,) int64
-    weight              (T,) float64: what a dosage is multiplied with
-    sign                (T,) float64: the same for the dosage sum, 1 or -1
-    missing             (T,) float64: what a missing dosage adds
-    missing_dosage      (T,) float64: what it adds to the dosage sum
+    row, target    (T,) int64: row of the dosages, row of the sums
+    times          (T,) float64: what a dosage is multiplied with
+    missing        (T,) float64: what a missing dosage adds
     """
 
     row: Indices
-    score: Indices
-    weight: Floats
-    sign: Floats
+    target: Indices
+    times: Floats
     missing: Floats
-    missing_dosage: Floats
 
 
 @kernel
@@ -46,10 +45,11 @@ def has_missing(bits: Bits, rows: Indices) -> Bools:
     """(T,) some dosage of the row is NaN. bits (R, S): the dosages, read as int32."""
     found = np.zeros(len(rows), np.bool_)
     for t in range(len(rows)):
-        highest = np.int32(0)
-        for word in bits[rows[t]]:
-            highest = max(highest, np.int32(word & _MAGNITUDE))
-        found[t] = highest > _INFINITY
+        words, signs = bits[rows[t]], np.int32(0)
+        for i in range(len(words)):
+            # A NaN is above infinity: the difference is negative
+            signs |= np.int32(_INFINITY - np.int32(words[i] & _MAGNITUDE))
+        found[t] = signs < 0
     return found
 
 
@@ -69,27 +69,23 @@ def frequencies(dosages: Dosages, rows: Indices) -> Floats:
 
 
 @kernel
-def add_dosages(
-    dosages: Dosages, bits: Bits, terms: DosageTerms, sums: Floats, dosage_sums: Floats
-) -> None:
-    """Add terms to `sums` and `dosage_sums`, both (K, S); 64 dosages of 0 are passed over."""
+def add_dosages(dosages: Dosages, bits: Bits, terms: DosageTerms, sums: Floats) -> None:
+    """Add terms to `sums` (targets, S); chunks of only 0 are passed over."""
     n_samples = dosages.shape[1]
-    rows, scores, weight, sign = terms.row, terms.score, terms.weight, terms.sign
-    missing, missing_dosage = terms.missing, terms.missing_dosage
+    rows, targets, times, missing = terms.row, terms.target, terms.times, terms.missing
     for start in range(0, n_samples, TILE):
         end = min(start + TILE, n_samples)
         for t in range(len(rows)):
-            row, k = rows[t], scores[t]
-            for at in range(start, end, LANES):
-                stop = min(at + LANES, end)
-                if _any(bits[row, at:stop]):
-                    part = dosages[row, at:stop]
-                    _add(part, sums[k, at:stop], weight[t], missing[t])
-                    _add(part, dosage_sums[k, at:stop], sign[t], missing_dosage[t])
+            row, k = rows[t], targets[t]
+            for at in range(start, end, _CHUNK):
+                stop = min(at + _CHUNK, end)
+                if any_bit(bits[row, at:stop]):
+                    _add(dosages[row, at:stop], sums[k, at:stop], times[t], missing[t])
 
 
 @kernel
-def _any(bits: Bits) -> bool:
+def any_bit(bits: Bits) -> bool:
+    """Whether some dosage is not 0."""
     found = np.int32(0)
     for word in bits:
         found |= word
@@ -97,10 +93,10 @@ def _any(bits: Bits) -> bool:
 
 
 @kernel
-def _add(dosages: Dosages, sums: Floats, weight: float, missing: float) -> None:
+def _add(dosages: Dosages, sums: Floats, times: Element, missing: Element) -> None:
     for i in range(len(sums)):
         dosage = float(dosages[i])
-        sums[i] += missing if np.isnan(dosage) else weight * dosage
+        sums[i] += missing if np.isnan(dosage) else times * dosage
 
 
 @kernel
@@ -109,9 +105,4 @@ def add_missing(bits: Bits, rows: Indices, slots: Indices, counts: npt.NDArray[n
     for t in range(len(rows)):
         words, count = bits[rows[t]], counts[slots[t]]
         for i in range(len(count)):
-            count[i] += np.int32(word_is_nan(words[i]))
-
-
-@kernel
-def word_is_nan(word: int) -> bool:
-    return (word & _MAGNITUDE) > _INFINITY
+            count[i] += np.int32(words[i] & _MAGNITUDE) > _INFINITY

@@ -1,4 +1,4 @@
-"""Weighted sums of many scores over diploid hard calls: the inner loop. Arrays in, arrays out.
+"""Weighted sums of many scores: the inner loops. Arrays in, arrays out.
 
 Scores side by side are a vector: a call adds a row of weights to the row of its sample. Few calls
 are not what most people have, 0 or 2, so with only these added it is a small part of the work of
@@ -13,6 +13,7 @@ import numpy.typing as npt
 from core.genotypes.simd import LANES, kernel, trailing_zeros
 from core.scoring.alleles import Element
 from core.scoring.hard_calls import mark
+from core.scoring.imputed_dosages import Bits, Dosages, any_bit
 
 Counts = npt.NDArray[np.int32]
 Bytes = npt.NDArray[np.uint8]
@@ -121,12 +122,77 @@ def _count_marked(
 
 
 @kernel
-def add_to_everyone(terms: ManyTerms, weight: Floats, score: Counts, offset: Floats) -> None:
-    """Add to `offset` (K,) what everyone has."""
-    for t in range(len(terms.row)):
-        if terms.everyone[t] != 0.0:
-            for row in range(terms.first[t], terms.first[t] + terms.n_rows[t]):
-                offset[score[row]] += terms.everyone[t] * weight[row]
+def add_to_everyone(
+    everyone: Floats,
+    first: Indices,
+    n_rows: Indices,
+    weight: Floats,
+    score: Counts,
+    offset: Floats,
+) -> None:
+    """Add to `offset` (K,) what everyone has: `everyone` (T,) times the weights of terms, as in
+    ManyTerms."""
+    for t in range(len(everyone)):
+        if everyone[t] != 0.0:
+            for row in range(first[t], first[t] + n_rows[t]):
+                offset[score[row]] += everyone[t] * weight[row]
+
+
+class ManyDosages(NamedTuple):
+    """T terms of several scores each, on imputed dosages. row, first, n_rows (T,) as in ManyTerms;
+    times (T,) what multiplies a dosage; missing (T,) what stands for a missing one."""
+
+    row: Indices
+    first: Indices
+    n_rows: Indices
+    times: Floats
+    missing: Floats
+
+
+@kernel
+def add_dosages(
+    dosages: Dosages,
+    bits: Bits,
+    terms: ManyDosages,
+    weight: Floats,
+    score: Counts,
+    n_tile: int,
+    sums: Floats,
+) -> None:
+    """As `add_calls`, of dosages as in `imputed_dosages`: what each adds to `sums` (K, S)."""
+    rows, n_rows, times, missing = terms.row, terms.n_rows, terms.times, terms.missing
+    n_samples = dosages.shape[1]
+    tile = np.zeros((min(n_tile, n_samples), len(sums)))
+    for start in range(0, n_samples, n_tile):
+        width = min(n_tile, n_samples - start)
+        for t in range(len(rows)):
+            weights = weight[terms.first[t] : terms.first[t] + n_rows[t]]
+            scores = score[terms.first[t] : terms.first[t] + n_rows[t]]
+            for at in range(0, width, LANES):
+                end = min(at + LANES, width)
+                if any_bit(bits[rows[t], start + at : start + end]):
+                    part = dosages[rows[t], start + at : start + end]
+                    _add_part(part, times[t], missing[t], weights, scores, tile[at:end])
+        _empty(tile, width, sums, start)
+
+
+@kernel
+def _add_part(
+    dosages: Dosages,
+    times: Element,
+    missing: Element,
+    weights: Floats,
+    scores: Counts,
+    tile: Floats,
+) -> None:
+    for i in range(len(dosages)):
+        dosage = float(dosages[i])
+        if dosage != 0.0:
+            x = missing if np.isnan(dosage) else times * dosage
+            if len(weights) == tile.shape[1]:
+                add_weights(x, weights, tile[i])
+            else:
+                scatter_weights(x, weights, scores, tile[i])
 
 
 @kernel

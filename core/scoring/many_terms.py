@@ -36,7 +36,9 @@ def add_many(
         single = sums.single_slots()  # makes them in a new array
         dosages = sums.dosage[single:]
     n_tile = kernels.samples_per_tile(len(sums.score_sum))
-    kernels.add_to_everyone(many, weight, score, sums.score_offset)
+    kernels.add_to_everyone(
+        many.everyone, many.first, many.n_rows, weight, score, sums.score_offset
+    )
     kernels.add_calls(calls, n_samples, many, weight, score, n_tile, sums.score_sum, dosages)
     _add_set_dosages(calls, terms, slot, observed, sums)
     of, slots = _slots(context, terms, slot, sums)

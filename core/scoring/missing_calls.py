@@ -76,3 +76,9 @@ def _named_frequencies(frequencies: Frequencies, block: DosageBlock) -> Floats:
     """(block rows,) frequency of each ALT in the named source; NaN where it has none."""
     sites = [block.column(name) for name in ("contig", "position", "id", "ref", "alt")]
     return frequencies.of_alts(*sites)
+
+
+def frequencies_differ(context: TermContext, terms: Terms) -> npt.NDArray[np.bool_]:
+    """(T,) the rows of a term may impute with different frequencies, those of their files."""
+    from_file = context.policy.missing is Missing.MEAN_EXTERNAL
+    return ~context.rows.patterns.one_frequency[terms.pattern] & from_file

@@ -100,9 +100,11 @@ def test_a_worker_killed_in_the_middle_of_a_shard_changes_nothing(
     assert lines_of(tmp_path) == in_threads
 
 
-def test_a_killed_run_resumes_where_it_stopped_and_gives_the_same_bytes(
-    panel, score, in_threads, tmp_path
+@pytest.mark.parametrize("n_cpus", [0, 2])
+def test_a_killed_run_resumes_anywhere_with_tasks_of_any_size_and_gives_the_same_bytes(
+    n_cpus, panel, score, in_threads, tmp_path
 ):
+    """Threads took single shards; tasks on Ray take several."""
     run = start(panel, score, tmp_path)
     while len(list(tmp_path.glob(".partials/*/first/*.arrow"))) < 3:
         assert run.poll() is None, "the run ended before it could be killed"
@@ -111,7 +113,7 @@ def test_a_killed_run_resumes_where_it_stopped_and_gives_the_same_bytes(
     run.wait()
     assert not (tmp_path / "scores.parquet").exists()
 
-    finish(start(panel, score, tmp_path))
+    finish(start(panel, score, tmp_path, n_cpus=n_cpus))
     summary = (tmp_path / "summary.json").read_text()
     assert '"n_shards_resumed": 0' not in summary
     assert lines_of(tmp_path) == in_threads

@@ -17,7 +17,7 @@ from tests.benchmarks.measure import CommandFailedError
 from tests.benchmarks.race import Bench, refused, say
 from tests.benchmarks.report import Report, as_json, as_markdown
 from tests.benchmarks.results import Found, NotAvailableError
-from tests.benchmarks.rows import SLOW_TO_START, all_rows
+from tests.benchmarks.rows import NOT_QUICK, all_rows
 from tests.benchmarks.scaling_rows import scaling_rows, worker_points
 from tests.benchmarks.shapes import FULL, QUICK
 from tests.benchmarks.waiting import Row
@@ -32,10 +32,10 @@ def measure(rows: Sequence[Row], bench: Bench) -> list[Found]:
 
 
 def measure_quickly(rows: Sequence[Row], bench: Bench) -> list[Found]:
-    """`measure`, without the rows that are slow to start; they say so."""
+    """`measure`, without the rows that take long; they say so."""
     return [
         refused(row.row, row.what, row.goal, "left to `make bench`")
-        if row.row in SLOW_TO_START
+        if row.row in NOT_QUICK
         else _measured(row, bench)
         for row in rows
     ]
@@ -92,7 +92,9 @@ def main(words: Sequence[str] | None = None) -> int:
     found = measure_rows([row for row in rows if row.row in wanted], bench)
     scaling = measure(scaling_rows(shapes), bench) if "scaling" in wanted else []
     scaling += worker_points(found)
-    report = Report(found, scaling, bench.rounds, time.perf_counter() - started)
+    report = Report(
+        found, scaling, bench.rounds, time.perf_counter() - started, is_quick=options.quick
+    )
     folder = options.results or (None if options.quick or options.row else RESULTS)
     if folder is not None:
         _write(report, folder)

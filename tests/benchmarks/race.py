@@ -176,7 +176,7 @@ class _Track:
         return sums
 
     def take_turns(self, rounds: int) -> list[Timing]:
-        for number in range(rounds):
+        for _ in range(rounds):
             for lane in self.lanes:
                 if lane.wants_to_run:
                     lane.runs.append(lane.run())

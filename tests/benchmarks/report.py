@@ -14,6 +14,8 @@ from tests.benchmarks.results import Found, MeasuredTarget
 
 _LIBRARIES = ("ray", "numpy", "numba", "pyarrow", "deflate", "zlib-ng", "cyvcf2")
 
+_QUICK = "**Small cohorts: fixed costs weigh more than at the sizes that the goals are for.**"
+
 
 @dataclass(frozen=True, slots=True)
 class Report:
@@ -21,6 +23,7 @@ class Report:
     scaling: Sequence[Found]
     rounds: int
     seconds: float
+    is_quick: bool = False
 
 
 def machine() -> dict[str, str]:
@@ -103,6 +106,7 @@ def as_markdown(report: Report) -> str:
         "that an earlier run left beside the file. Ratios are of wall times unless said; CPU is",
         "user + system; peak memory is that of the largest process.",
         "",
+        *([_QUICK, ""] if report.is_quick else []),
         *_about(report),
         "",
         "## Goals",

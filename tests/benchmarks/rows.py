@@ -41,13 +41,14 @@ def all_rows(shapes: Shapes, peers: Path) -> Sequence[Row]:
     )
 
 
-SLOW_TO_START = frozenset(
+NOT_QUICK = frozenset(
     (
-        *("small-ray", "ray-workers", "ray-overhead", "memory"),
+        *("dosages", "medium", "store-wide", "small-ray", "ray-workers", "ray-overhead", "memory"),
         *("person", "upload", "upload-s3", "events-100", "events-500"),
     )
 )
-"""Rows that start a Ray or the service, which `make bench-quick` has no time for."""
+"""Rows that `make bench-quick` has no time for: they start a Ray or the service, or another row
+tells nearly the same."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -47,7 +47,7 @@ def dense_rows(shapes: Shapes, gnomon: Gnomon) -> Sequence[Race]:
             "≥ 12× plink2 (wall), ≥ 75 % of the floor",
             shapes.phased_long,
             shapes.dense,
-            (warm, CuraGenieCall(name=OURS_HELD, holds_scoring_files=True), cold, *peers),
+            (warm, CuraGenieCall(name=OURS_HELD, holds_scoring_files=True), *peers),
             (
                 wall_ratio(PLINK2, OURS_WARM, "plink2", 12),
                 share_of_floor(OURS_WARM, FLOORS, 75),

@@ -77,7 +77,7 @@ def _rows(
     ]
     if policy.match_by is MatchBy.POSITION:
         lines = [(k, line) for k, line in lines if line["position"] is not None]
-        key = [(line["contig"], line["position"]) for _, line in lines]
+        key: list[tuple[str, int] | str] = [(line["contig"], line["position"]) for _, line in lines]
     else:
         lines = [(k, line) for k, line in lines if line["rsid"] is not None]
         key = [line["rsid"] for _, line in lines]

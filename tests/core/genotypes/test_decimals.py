@@ -5,7 +5,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from core.genotypes.decimals import parse_number
+from core.genotypes.decimals import parse_number, read_decimal
 
 
 def as_text(content: bytes) -> np.ndarray:
@@ -58,3 +58,20 @@ def test_any_decimal_text_reads_as_the_float32_of_its_float64(digits, point):
 def test_any_exponent_reads_as_the_float32_of_its_float64(mantissa, exponent):
     text = f"{mantissa}e{exponent}"
     assert bits(number(text)) == bits(float(text))
+
+
+@settings(deadline=None)
+@given(
+    text=st.one_of(
+        st.decimals(0, 2, places=3).map(str),
+        st.text("0123456789", max_size=9),
+        st.text("0123456789..e-+/:", max_size=9),
+    ),
+    behind=st.binary(min_size=8, max_size=8),
+)
+@example(text=".", behind=b"5" * 8)
+@example(text="1", behind=b".5555555")
+@example(text="0./", behind=b"0" * 8)
+def test_short_numbers_are_read_at_once_as_letter_by_letter(text, behind):
+    array = as_text(text.encode() + behind)
+    assert read_decimal(array, 0, len(text)) == parse_number(array, 0, len(text))

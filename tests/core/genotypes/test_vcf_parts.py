@@ -143,7 +143,7 @@ def test_what_is_found_by_bcftools_index_is_what_bcftools_finds(tmp_path, option
     index = parse_index(gzip.decompress(written.read_bytes()))
     wanted = Wanted(positions={"22": np.array(positions)})
     cohort = open_cohort([uri])
-    file = cohort.files[0]
+    file = plain_file(tmp_path / "f.vcf.gz")
     with seeking_always():
         pieces = find_in_index(index, wanted, file.first_record, file.size_bytes, gap_bytes=100)
     assert pieces is not None

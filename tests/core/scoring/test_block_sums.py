@@ -92,28 +92,30 @@ def assert_same(ours: ScoreTotals, theirs: ScoreTotals) -> None:
     st.sampled_from([1, 9, 70]),
     st.sampled_from(MISSING),
     st.sampled_from([0, 2, MOST_SETS]),
+    st.booleans(),
 )
 def test_a_score_comes_to_the_same_alone_in_company_and_in_other_blocks(
-    seed, n_samples, missing, n_sets
+    seed, n_samples, missing, n_sets, imputed
 ):
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("core.scoring.rows.MOST_SETS", n_sets)
-        check_company(seed, n_samples, missing)
+        check_company(seed, n_samples, missing, imputed=imputed)
 
 
-def check_company(seed: int, n_samples: int, missing: str) -> None:
+def check_company(seed: int, n_samples: int, missing: str, *, imputed: bool) -> None:
     random = np.random.default_rng(seed)
     variants = sites(random)
-    cohort = calls(random, variants, n_samples)
+    called = calls(random, variants, n_samples)
+    cohort = np.where(called == 255, np.nan, called * np.float32(0.9)) if imputed else called
     files = scores(random, 7, variants)
     rules = policy(missing=missing)
-    whole = [block_of(variants, cohort.tolist())]
+    whole = [block_of(variants, cohort.tolist(), imputed=imputed)]
     together = totals(files, whole, rules)
     again = totals(files, whole, rules)
     cut = sum(alts.count(",") + 1 for *_, alts in variants[:70])
     parts = [
-        block_of(variants[:70], cohort[:cut].tolist()),
-        block_of(variants[70:], cohort[cut:].tolist()),
+        block_of(variants[:70], cohort[:cut].tolist(), imputed=imputed),
+        block_of(variants[70:], cohort[cut:].tolist(), imputed=imputed),
     ]
     in_parts = totals(files, parts, rules)
     for k, file in enumerate(files):
@@ -128,12 +130,12 @@ def check_company(seed: int, n_samples: int, missing: str) -> None:
 def test_score_sums_are_those_of_exact_arithmetic(seed, imputed, missing):
     random = np.random.default_rng(seed)
     variants = [(contig, at, ref, alts.split(",")[0]) for contig, at, ref, alts in sites(random)]
-    cohort: np.ndarray = calls(random, variants, 5).astype(np.float64)
+    cohort = np.array(calls(random, variants, 5), np.float64)
     cohort[cohort == 255] = np.nan
     if imputed:
-        cohort = np.float32(cohort * 0.9).astype(np.float64)
+        cohort = (cohort * 0.9).astype(np.float32).astype(np.float64)
     (file,) = scores(random, 1, variants)
-    written: np.ndarray = cohort if imputed else np.nan_to_num(cohort, nan=255)
+    written = cohort if imputed else np.where(np.isnan(cohort), 255, cohort)
     blocks = [block_of(variants, written.tolist(), imputed=imputed)]
     (found,) = totals([file], blocks, policy(missing=missing))
     by_place = {site[1]: n for n, site in enumerate(variants)}

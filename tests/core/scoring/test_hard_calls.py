@@ -115,7 +115,8 @@ def test_many_scores_get_the_weights_of_each_call(seed, n_samples, n_scores, n_t
     offset = np.zeros(n_scores)
     flat = calls.reshape(-1)
     many_scores.add_calls(flat, n_samples, terms, weight, score, n_tile, sums, whole)
-    many_scores.add_to_everyone(terms, weight, score, offset)
+    everyone = (terms.everyone, terms.first, n_rows)
+    many_scores.add_to_everyone(*everyone, weight, score, offset)
     weights = np.zeros((7, n_scores))
     weights[np.repeat(np.arange(7), n_rows), score] = weight
     np.testing.assert_allclose(sums, weights.T @ by_call(calls, times), rtol=1e-12, atol=1e-13)

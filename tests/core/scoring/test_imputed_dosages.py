@@ -24,17 +24,15 @@ def test_terms_add_weight_times_dosage_or_what_a_missing_one_adds(seed, n_terms,
     random = np.random.default_rng(seed)
     dosages = cohort(seed, n_samples)
     row, score = random.integers(0, 5, n_terms), random.integers(0, 2, n_terms)
-    weight, sign, missing, missing_dosage = random.normal(size=(4, n_terms))
-    terms = kernels.DosageTerms(row, score, weight, sign, missing, missing_dosage)
-    sums, dosage_sums = np.zeros((2, 2, n_samples))
-    bits = dosages.view(np.int32)
-    kernels.add_dosages(dosages, bits, terms, sums, dosage_sums)
+    times, missing = random.normal(size=(2, n_terms))
+    sums = np.zeros((2, n_samples))
+    terms = kernels.DosageTerms(row, score, times, missing)
+    kernels.add_dosages(dosages, dosages.view(np.int32), terms, sums)
     called = dosages[row].astype(np.float64)
-    for found, times, instead in ((sums, weight, missing), (dosage_sums, sign, missing_dosage)):
-        each = np.where(np.isnan(called), instead[:, None], times[:, None] * called)
-        for k in range(2):
-            exact = [sum(column) for column in each[score == k].T]  # in the order of the terms
-            np.testing.assert_array_equal(found[k], exact or 0.0)
+    each = np.where(np.isnan(called), missing[:, None], times[:, None] * called)
+    for k in range(2):
+        exact = [sum(column) for column in each[score == k].T]  # in the order of the terms
+        np.testing.assert_array_equal(sums[k], exact or 0.0)
 
 
 @given(st.integers(0, 2**32 - 1), WIDTHS)
