@@ -34,8 +34,7 @@ CHUNK_BYTES = 4 << 20
 """Of encoded rows and sites before compression; then a chunk ends."""
 
 COMPRESSION = "zstd"
-"""Half the bytes of lz4 at 2 ms more for 100 million genotypes, which is what hashing the bytes
-that it saves would take."""
+"""A third fewer bytes than lz4 for 2 ms more in reading 100 million genotypes, sha256 included."""
 
 
 @dataclass(frozen=True, slots=True)
