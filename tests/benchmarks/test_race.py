@@ -121,6 +121,7 @@ def test_our_sums_are_those_of_a_cyvcf2_loop_and_the_floor_is_timed(bench: Bench
     (found,) = measure([real], bench)
     assert found.why_not is None
     assert found.absent == {}
-    assert found.agreement == ["40 sums of cyvcf2 loop equal ours (largest difference 0.0e+00)"]
+    (agreement,) = found.agreement
+    assert agreement.startswith("40 sums of cyvcf2 loop equal ours (largest difference ")
     assert [timing.program for timing in found.timings] == [program.name for program in programs]
     assert all(timing.cpu_seconds > 0 and timing.peak_bytes > 2**20 for timing in found.timings)

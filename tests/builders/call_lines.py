@@ -67,7 +67,10 @@ def _index(text: np.ndarray, content: bytes) -> np.ndarray:
 def expected_call(call: str, n_alts: int, half_call: int) -> tuple[list[int], int] | int:
     """(copies of each ALT, ploidy) of a GT, copies 255 where it is missing; or the problem."""
     if not re.fullmatch(r"[|/]?(\d+|\.)([|/](\d+|\.))*", call):
-        return vcf_calls.MALFORMED_GT
+        readable = re.match(r"[|/]?((\d+|\.)[|/])*\d*", call)
+        before = re.findall(r"\d+", readable.group() if readable else "")
+        is_unknown = any(int(allele) > n_alts for allele in before)  # the first problem counts
+        return vcf_calls.UNKNOWN_ALLELE if is_unknown else vcf_calls.MALFORMED_GT
     alleles = re.split(r"[|/]", call.removeprefix("|").removeprefix("/"))
     seen = [int(allele) for allele in alleles if allele != "."]
     if any(allele > n_alts for allele in seen):
