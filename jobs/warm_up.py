@@ -102,10 +102,8 @@ def _imputed_lines(sites: Sequence[DemoSite], n_samples: int) -> Iterator[str]:
     for key, number in (("DS", "A"), ("HDS", "2"), ("GP", "G")):
         yield f'##FORMAT=<ID={key},Number={number},Type=Float,Description="imputed">\n'
     yield f"#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\tFORMAT\t{samples}\n"
-    for number, site in enumerate(sites):
-        if len(site.alts) > 1:
-            continue
-        fixed = f"{site.contig}\t{site.position}\t{site.id}\t{site.ref}\t{site.alts[0]}"
+    for number, site in enumerate(site for site in sites if len(site.alts) == 1):
+        fixed = f"{site.contig}\t{site.position}\t{site.id}\t{site.ref}\t{','.join(site.alts)}"
         text = "0|1:0.9:0.1,0.8:0.2,0.7,0.1" if number % 2 else "0|0:0.012:0.01,0.002:0.9,0.1,0"
         calls = "\t".join([text] * n_samples)
         yield f"{fixed}\t.\tPASS\t.\tGT:DS:HDS:GP\t{calls}\n"
