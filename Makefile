@@ -76,6 +76,8 @@ $(VENV)/.runtime: requirements/runtime.txt pyproject.toml | $(VENV)/bin/python
 	@$(PIP_INSTALL) -r requirements/runtime.txt
 	@$(BIN)/python -m pip --disable-pip-version-check install -qq --no-deps --no-build-isolation -e .
 	@$(COMPILE_BYTE_CODE)
+	@echo "make: compiling the kernels for this machine (the first time: half a minute) …"
+	@$(BIN)/python -m jobs.warm_up >/dev/null
 	@touch $@
 
 $(VENV)/.dev: requirements/dev.txt $(VENV)/.runtime

@@ -21,6 +21,7 @@ from jobs.attempt import Bodies, JobEnvironment, end_attempt, run_attempt
 from jobs.catalogue import BODIES
 from jobs.status import NAMESPACE, publish_events
 from jobs.submit import DISPATCHER_NAME
+from jobs.warm_up import warm_up
 
 logger = logging.getLogger(__name__)
 
@@ -34,6 +35,7 @@ class Dispatcher:
         limits: Mapping[Queue, int],
         bodies: Bodies,
         poll_seconds: float,
+        n_warm_workers: int,
     ) -> None:
         self._environment = environment
         self._limits = limits
@@ -46,6 +48,7 @@ class Dispatcher:
         # no CPU of its own: it waits for the shards, which need all of them
         self._run_attempt = ray.remote(run_attempt).options(num_cpus=0, max_retries=0)
         self._dispatching = asyncio.create_task(self._dispatch_forever())
+        self._warming = asyncio.create_task(self._warm(n_warm_workers))
 
     async def wake(self) -> None:
         """There may be work; waiting for the answer is not needed."""
@@ -65,6 +68,18 @@ class Dispatcher:
                 await asyncio.wait_for(self._woken.wait(), self._poll_seconds)
             except TimeoutError:
                 continue
+
+    async def _warm(self, n_workers: int) -> None:
+        """Have the processes that attempts will run in load their kernels, before anyone waits.
+
+        Ray keeps idle workers of one kind for the next task of that kind, so these tasks are of the
+        same kind as attempts: no CPU of their own, and side by side so that each has a process.
+        """
+        warming = ray.remote(_load_all).options(num_cpus=0, max_retries=0)
+        try:
+            await asyncio.gather(*(warming.remote() for _ in range(n_workers)))
+        except RayError:
+            logger.warning("workers start cold", exc_info=True)
 
     async def _dispatch(self) -> None:
         await asyncio.to_thread(self._take_back_expired)
@@ -118,14 +133,23 @@ class Dispatcher:
                 logger.exception("job %d cannot be taken back", job.id)
 
 
+def _load_all() -> None:
+    """Defined here, so that a worker imports what an attempt imports before it loads kernels."""
+    warm_up()
+
+
 def start_dispatcher(
     environment: JobEnvironment,
     limits: Mapping[Queue, int],
     *,
     poll_seconds: float = 1.0,
     bodies: Bodies = BODIES,
+    n_warm_workers: int = 0,
 ) -> Any:
-    """A handle of the cluster's one dispatcher, made where it does not exist yet."""
+    """A handle of the cluster's one dispatcher, made where it does not exist yet.
+
+    It starts with `n_warm_workers` processes in which the first attempts need not load anything.
+    """
     return (
         ray.remote(Dispatcher)
         .options(
@@ -136,5 +160,5 @@ def start_dispatcher(
             num_cpus=0,
             max_restarts=-1,
         )
-        .remote(environment, limits, bodies, poll_seconds)
+        .remote(environment, limits, bodies, poll_seconds, n_warm_workers)
     )

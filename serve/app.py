@@ -23,6 +23,9 @@ from jobs.dispatcher import start_dispatcher
 from jobs.status import start_status
 from serve.deployments import ApiIngress, LiveIngress, ReplicaConfig
 
+_WARM_WORKERS = 2
+"""Processes made ready at the start: one for an upload's job, one for a score's."""
+
 
 def build(args: dict[str, JsonValue]) -> Application:
     """The HTTP application; also brings the database up to date and starts the job actors."""
@@ -72,6 +75,7 @@ def prepare(settings: Settings) -> None:
         environment,
         read_queue_limits(settings.config_dir / "queues.yaml"),
         poll_seconds=settings.poll_seconds,
+        n_warm_workers=_WARM_WORKERS,
     )
 
 

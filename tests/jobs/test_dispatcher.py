@@ -170,3 +170,15 @@ def test_a_restarted_dispatcher_finds_what_was_queued_and_what_was_running(
         (JobState.COMPLETE, 2),
         (JobState.COMPLETE, 1),
     ]
+
+
+def test_making_workers_ready_holds_up_no_job(
+    ray_session: None, database: Database, environment: JobEnvironment
+) -> None:
+    actor = start_dispatcher(environment, LIMITS, bodies=BODIES, poll_seconds=0.2, n_warm_workers=1)
+    try:
+        job = submit(database, "complete")
+        (ended,) = wait_for_end(database, job)
+        assert (ended.state, ended.attempt) == (JobState.COMPLETE, 1)
+    finally:
+        ray.kill(actor)

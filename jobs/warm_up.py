@@ -1,0 +1,178 @@
+"""Load the kernels that runs need, by scoring a small made-up cohort in the usual ways.
+
+A kernel is compiled once per machine, which takes half a minute for all of them, and loaded once
+per process, which takes a second. `python -m jobs.warm_up` does the former before anyone waits for
+it; the dispatcher has its workers do the latter. Everything goes through the functions of real
+runs, so the compiled signatures are theirs, and there is no list of them to keep.
+"""
+
+import argparse
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from time import perf_counter
+
+from core.demo_data import (
+    DEMO_ACCESSION,
+    DemoSite,
+    demo_score_rows,
+    demo_sites,
+    write_demo_scoring_file,
+    write_demo_vcf,
+)
+from core.genome_build import GenomeBuild
+from core.genotypes.calls import GenotypeField
+from core.genotypes.directory_cache import DirectoryCache
+from core.genotypes.store_writer import StoreTarget
+from core.storage.objects import ObjectsLocation
+from jobs.run_shards import Executor
+from jobs.score_cohort import score_cohort
+from jobs.scoring_inputs import CohortScoring
+from jobs.summarise_cohort import summarise_cohort
+
+_N_VARIANTS = 3600
+_N_SCORES = 5  # of four on, sums are kept side by side
+_N_SAMPLES = (1, 80)  # one person, and more than the 64 bytes that a kernel takes at once
+_POLICIES: tuple[dict[str, str], ...] = (
+    {},
+    {"missing": "mean_cohort"},
+    {"ploidy": "by_contig"},
+)
+
+
+def warm_up() -> None:
+    """Compile the kernels that this machine has not compiled yet, and load them into this process.
+
+    Nothing is left behind but numba's cache. Raises OSError where the temporary folder is full.
+    """
+    with tempfile.TemporaryDirectory(prefix="curagenie-warm-up-") as name:
+        folder = Path(name)
+        sites = _sites()
+        scores = _scoring_files(folder, sites)
+        for n_samples in _N_SAMPLES:
+            hard, imputed = _genotypes(folder, sites, n_samples)
+            for genotypes in (hard, imputed):
+                stored = _store(genotypes)
+                for uri in (genotypes, stored):
+                    _score_in_every_way(folder, uri, scores)
+            for field in (GenotypeField.GT, GenotypeField.HDS, GenotypeField.GP):
+                _score(folder, imputed, scores, {}, field)
+
+
+def _sites() -> tuple[DemoSite, ...]:
+    """One contig, so that a block has enough terms to sum them for many scores at once."""
+    sites = demo_sites(_N_VARIANTS)
+    return tuple(site for site in sites if site.contig == sites[0].contig)
+
+
+def _on_x(sites: Sequence[DemoSite]) -> tuple[DemoSite, ...]:
+    """The last quarter moved to X, where ploidy counts."""
+    n_autosomal = len(sites) * 3 // 4
+    moved = (replace(site, contig="chrX") for site in sites[n_autosomal:])
+    return (*sites[:n_autosomal], *moved)
+
+
+def _scoring_files(folder: Path, sites: Sequence[DemoSite]) -> tuple[Path, ...]:
+    """Scores of the same variants, autosomal and on X: of one, few and many there are different
+    kernels."""
+    files: list[Path] = []
+    rows = demo_score_rows(sites) + demo_score_rows(_on_x(sites)[len(sites) * 3 // 4 :])
+    for number in range(_N_SCORES):
+        text = folder / f"score{number}.txt"
+        write_demo_scoring_file(text, [replace(row, weight=row.weight + number) for row in rows])
+        text.write_text(text.read_text().replace(DEMO_ACCESSION, f"DEMO{number:06d}"))
+        files.append(text)
+    return tuple(files)
+
+
+def _genotypes(folder: Path, sites: Sequence[DemoSite], n_samples: int) -> tuple[Path, Path]:
+    """The same sites as a bgzip-compressed VCF of calls, and as a text VCF of dosages."""
+    hard = folder / f"hard{n_samples}.vcf.gz"
+    write_demo_vcf(hard, sites, n_samples=n_samples)
+    imputed = folder / f"imputed{n_samples}.vcf"
+    imputed.write_text("".join(_imputed_lines(_on_x(sites), n_samples)))
+    return hard, imputed
+
+
+def _imputed_lines(sites: Sequence[DemoSite], n_samples: int) -> Iterator[str]:
+    samples = "\t".join(f"S{number}" for number in range(n_samples))
+    yield "##fileformat=VCFv4.3\n"
+    for key, number in (("DS", "A"), ("HDS", "2"), ("GP", "G")):
+        yield f'##FORMAT=<ID={key},Number={number},Type=Float,Description="imputed">\n'
+    yield f"#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\tFORMAT\t{samples}\n"
+    for number, site in enumerate(site for site in sites if len(site.alts) == 1):
+        fixed = f"{site.contig}\t{site.position}\t{site.id}\t{site.ref}\t{','.join(site.alts)}"
+        text = "0|1:0.9:0.1,0.8:0.2,0.7,0.1" if number % 2 else "0|0:0.012:0.01,0.002:0.9,0.1,0"
+        calls = "\t".join([text] * n_samples)
+        yield f"{fixed}\t.\tPASS\t.\tGT:DS:HDS:GP\t{calls}\n"
+
+
+def _store(genotypes: Path) -> Path:
+    store = genotypes.parent / f"{genotypes.name}.cgstore"
+    summarise_cohort(
+        [str(genotypes)],
+        executor=Executor.INLINE,
+        on_progress=_tell_nobody,
+        shard_bytes=None,
+        store=StoreTarget(ObjectsLocation(root=store), ""),
+    )
+    return store
+
+
+def _sample_sheet(folder: Path) -> Path:
+    """Stored dosages do not tell sex, as calls on X do."""
+    sheet = folder / "samples.tsv"
+    lines = (f"S{number}\t{'MF'[number % 2]}\n" for number in range(max(_N_SAMPLES)))
+    sheet.write_text("sample\tsex\n" + "".join(lines))
+    return sheet
+
+
+def _score_in_every_way(folder: Path, uri: Path, scores: tuple[Path, ...]) -> None:
+    for policy in _POLICIES:
+        for files in (scores[:1], scores[:2], scores):
+            _score(folder, uri, files, policy, GenotypeField.AUTO)
+
+
+def _score(
+    folder: Path,
+    uri: Path,
+    scoring_files: tuple[Path, ...],
+    policy: dict[str, str],
+    field: GenotypeField,
+) -> None:
+    request = CohortScoring(
+        genotypes=(str(uri),),
+        scoring_files=scoring_files,
+        output=folder / "results",
+        build=GenomeBuild.GRCH38,
+        overrides=policy,
+        samples=_sample_sheet(folder) if uri.suffix == ".cgstore" else None,
+        genotype_field=field,
+        reuse=False,
+        block_directories=DirectoryCache(folder / "cache"),
+    )
+    score_cohort(request, executor=Executor.INLINE, on_progress=_tell_nobody)
+
+
+def _tell_nobody(_done: int, _total: int) -> None:
+    pass
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The command line. Returns 0 when the kernels are compiled."""
+    argparse.ArgumentParser(
+        prog="python -m jobs.warm_up",
+        description="Compile the kernels into numba's cache (beside the sources, or in "
+        "NUMBA_CACHE_DIR) by scoring a small made-up cohort: half a minute the first time and "
+        "after a kernel changed, else a few seconds.",
+    ).parse_args(arguments)
+    started = perf_counter()
+    warm_up()
+    sys.stdout.write(f"the kernels are compiled ({perf_counter() - started:.0f} s)\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
