@@ -8,7 +8,7 @@ import argparse
 import os
 import platform
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from enum import StrEnum
@@ -33,9 +33,9 @@ from core.lean_imports import keep_out
 from core.samples import sexes_of
 from core.scoring.coverage import Coverage, coverage_of
 from core.scoring.policy import Compat, MatchBy, Missing, Par, Ploidy
-from core.scoring.results import write_results
+from core.scoring.results import MATCHES, SCORES, begin_results, end_results, write_table
 from core.scoring.rows import ScoreRows, join_rows
-from core.scoring.scores import match_table, score_status, score_table
+from core.scoring.scores import match_tables, score_status, score_table
 from core.scoring.shard import ScorePlan
 from core.scoring.terms import TermContext
 from core.storage.byte_ranges import S3Access
@@ -110,10 +110,13 @@ def _score_into_folder(
     except UserError:
         remove_partials(request.output)  # the data will be wrong the next time too
         raise
-    matches = match_table(inputs.files, rows, merged, inputs.policy)
-    coverage = coverage_of(matches, rows.accessions)
-    scores = score_table(inputs.cohort.samples, rows, merged, coverage, inputs.policy)
     seeking.keep(shards, run.directories)
+    begin_results(request.output)
+    coverage = _write_matches(
+        request.output, match_tables(inputs.files, rows, merged, inputs.policy)
+    )
+    scores = score_table(inputs.cohort.samples, rows, merged, coverage, inputs.policy)
+    write_table(request.output / SCORES, scores)
     summary = _summary(request, inputs, coverage, executor) | {
         "read_by": read_by,
         "shard_bytes": cut.shard_bytes,
@@ -121,9 +124,22 @@ def _score_into_folder(
         "n_shards_resumed": n_resumed,
         **_speed(merged.n_records, len(inputs.cohort.samples), perf_counter() - started),
     }
-    write_results(request.output, scores, matches, summary)
+    end_results(request.output, summary)
     remove_partials(request.output)
     return summary
+
+
+def _write_matches(folder: Path, tables: Iterable[pa.Table]) -> list[Coverage]:
+    """Writes the tables of all files; returns the coverage of each."""
+    coverage: list[Coverage] = []
+
+    def counted() -> Iterator[pa.Table]:
+        for table in tables:
+            coverage.append(coverage_of(table))
+            yield table
+
+    write_table(folder / MATCHES, counted())
+    return coverage
 
 
 def _plan(

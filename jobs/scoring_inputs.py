@@ -1,6 +1,7 @@
 """What a cohort scoring reads: opened, checked against each other, and named by sha256."""
 
 import hashlib
+import os
 from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -109,10 +110,11 @@ def _scoring_files(
     """The usable files, and the error of each file that is not."""
     files: dict[str, ScoringFile] = {}
     refused: dict[str, UserError] = {}
-    for path in paths:
+    with ThreadPoolExecutor(max_workers=len(os.sched_getaffinity(0))) as threads:
+        reading = [threads.submit(_scoring_file, path, build) for path in paths]
+    for path, read in zip(paths, reading, strict=True):
         try:
-            file = read_scoring_file(path)
-            _require_build(file, build)
+            file = read.result()
         except (ScoringFileError, GenomeBuildError) as error:
             refused[str(path)] = error
             continue
@@ -123,6 +125,12 @@ def _scoring_files(
     if build is None:
         _require_one_build(files.values())
     return tuple(files.values()), refused
+
+
+def _scoring_file(path: Path, build: GenomeBuild | None) -> ScoringFile:
+    file = read_scoring_file(path)
+    _require_build(file, build)
+    return file
 
 
 def _require_build(file: ScoringFile, build: GenomeBuild | None) -> None:

@@ -1,6 +1,6 @@
 """Coverage: how much of a score the genotypes could answer, by rows and by weight."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,15 +23,8 @@ class Coverage:
     reasons: Mapping[str, int]
 
 
-def coverage_of(matches: pa.Table, accessions: Sequence[str]) -> list[Coverage]:
-    """Coverage per accession, from the match table of a run."""
-    return [
-        _coverage(matches.filter(pc.equal(matches.column("accession"), accession)))
-        for accession in accessions
-    ]
-
-
-def _coverage(rows: pa.Table) -> Coverage:
+def coverage_of(rows: pa.Table) -> Coverage:
+    """Of one scoring file: `rows` is its part of a run's match table."""
     status = rows.column("status")
     matched = pc.equal(status, "matched").to_numpy()
     weight = np.abs(pc.fill_null(rows.column("effect_weight"), 0.0).to_numpy())

@@ -1,4 +1,4 @@
-"""The three files of a scoring run, published together: results first, summary last.
+"""The three files of a scoring run, published together: tables first, summary last.
 
 A folder that holds `summary.json` holds complete results.
 """
@@ -14,32 +14,44 @@ import pyarrow.parquet as pq
 SCORES, MATCHES, SUMMARY = "scores.parquet", "matches.parquet", "summary.json"
 
 
-def write_results(
-    folder: Path, scores: Iterable[pa.Table], matches: pa.Table, summary: Mapping[str, object]
-) -> None:
-    """Replace whatever results `folder` held; nothing half-written carries a final name.
-
-    `scores` are the parts of one table, of which only one is held at a time.
-    """
+def begin_results(folder: Path) -> None:
+    """From here to `end_results` the folder holds no complete results."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / SUMMARY).unlink(missing_ok=True)
-    for name, tables in ((SCORES, scores), (MATCHES, [matches])):
-        _write(_unfinished(folder / name), tables)
-        _unfinished(folder / name).replace(folder / name)
+
+
+def write_table(path: Path, parts: Iterable[pa.Table]) -> None:
+    """Replace a Parquet file by one made of `parts`, of which only one is held at a time.
+
+    Nothing half-written carries the final name. Raises ValueError where there is no part.
+    """
+    tables = iter(parts)
+    first = next(tables, None)
+    if first is None:
+        raise ValueError(f"no table to write to {path}")
+    repeated = [name for name in first.schema.names if name in _REPEATED]
+    with pq.ParquetWriter(
+        _unfinished(path), first.schema, compression="zstd", use_dictionary=repeated
+    ) as writer:
+        for table in chain([first], tables):
+            writer.write_table(table)
+    _unfinished(path).replace(path)
+
+
+def end_results(folder: Path, summary: Mapping[str, object]) -> None:
+    """Publish: the summary is what makes the folder complete."""
     text = json.dumps(summary, indent=2) + "\n"
     _unfinished(folder / SUMMARY).write_text(text, encoding="utf-8")
     _unfinished(folder / SUMMARY).replace(folder / SUMMARY)
 
 
-def _write(path: Path, tables: Iterable[pa.Table]) -> None:
-    """Raises ValueError where there is no table."""
-    parts = iter(tables)
-    first = next(parts, None)
-    if first is None:
-        raise ValueError(f"no table to write to {path}")
-    with pq.ParquetWriter(path, first.schema, compression="zstd") as writer:
-        for table in chain([first], parts):
-            writer.write_table(table)
+_REPEATED = frozenset(
+    (
+        *("accession", "contig", "effect_allele", "other_allele", "matched_allele", "match_type"),
+        *("status", "reason", "n_matched", "coverage", "weight_coverage", "denominator"),
+    )
+)
+"""Columns of few values. A dictionary of the others is only built to be thrown away."""
 
 
 def _unfinished(path: Path) -> Path:

@@ -104,8 +104,7 @@ class ScoreRows:
         """Names of the contigs on which some row lies; empty when matching by rsID."""
         if self.match_by is MatchBy.RSID:
             return frozenset()
-        codes = np.unique(self.patterns.key >> _POSITION_BITS)
-        return frozenset(self.contigs[code] for code in codes.tolist())
+        return frozenset(name for name, found in self.wanted().positions.items() if len(found))
 
     def wanted(self) -> Wanted:
         """What a reader must decode for these rows."""
@@ -113,12 +112,15 @@ class ScoreRows:
             return Wanted(
                 positions={}, ids=frozenset(self.ids.to_pylist()), whole_contigs=frozenset()
             )
-        code = self.patterns.key >> _POSITION_BITS
-        position = self.patterns.key & ((1 << _POSITION_BITS) - 1)
-        positions = {
-            name: np.unique(position[code == number]) for number, name in enumerate(self.contigs)
+        key = self.patterns.key  # sorted
+        distinct = key[np.append(True, key[1:] != key[:-1])[: len(key)]]
+        ends = np.searchsorted(distinct, np.arange(len(self.contigs) + 1) << _POSITION_BITS)
+        positions = distinct & ((1 << _POSITION_BITS) - 1)
+        by_contig = {
+            name: positions[ends[number] : ends[number + 1]]
+            for number, name in enumerate(self.contigs)
         }
-        return Wanted(positions=positions, ids=frozenset(), whole_contigs=frozenset())
+        return Wanted(positions=by_contig, ids=frozenset(), whole_contigs=frozenset())
 
 
 def join_rows(files: Sequence[ScoringFile], policy: ScoringPolicy) -> ScoreRows:

@@ -228,23 +228,20 @@ def score_status(coverage: Coverage, policy: ScoringPolicy) -> ScoreStatus:
     return ScoreStatus.OK
 
 
-def match_table(
+def match_tables(
     files: Sequence[ScoringFile], rows: ScoreRows, merged: Merged, policy: ScoringPolicy
-) -> pa.Table:
-    """MATCHES_SCHEMA: every row of every scoring file, in file order, with status and reason."""
-    outcomes = _outcomes_by_score(rows, merged.matches)
-    lines = [
-        _lines_of_file(file, outcome, policy) for file, outcome in zip(files, outcomes, strict=True)
-    ]
-    return pa.concat_tables([MATCHES_SCHEMA.empty_table(), *lines])
-
-
-def _outcomes_by_score(rows: ScoreRows, matches: pa.Table) -> list[pa.Table]:
-    """Per score, the outcome of the rows that met a record, keyed by row number."""
-    row = matches.column("row").to_numpy()
-    named = matches.append_column("row_number", pa.array(rows.row_number[row]))
+) -> Iterator[pa.Table]:
+    """MATCHES_SCHEMA, a table for each file in their order: every row of it, with status and
+    reason. One table at a time, as in `score_table`."""
+    row = merged.matches.column("row").to_numpy()
     score = rows.score[row]
-    return [named.filter(pa.array(score == k)) for k in range(rows.n_scores)]
+    order = np.argsort(score, kind="stable")
+    ends = np.searchsorted(score[order], np.arange(rows.n_scores + 1))
+    for k, file in enumerate(files):
+        lines = order[ends[k] : ends[k + 1]]
+        outcome = merged.matches.take(pa.array(lines))
+        number = pa.array(rows.row_number[row[lines]])
+        yield _lines_of_file(file, outcome.append_column("row_number", number), policy)
 
 
 def _lines_of_file(file: ScoringFile, outcome: pa.Table, policy: ScoringPolicy) -> pa.Table:
