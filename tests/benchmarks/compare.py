@@ -8,9 +8,10 @@ are kept under .bench/ for the next run.
 import argparse
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 
 from tests.benchmarks.chart import scaling_svg
 from tests.benchmarks.measure import CommandFailedError
@@ -26,16 +27,16 @@ SCRATCH = Path(".bench")
 RESULTS = Path("tests/benchmarks")
 
 
-def measure(rows: Sequence[Row], bench: Bench) -> list[Found]:
-    """Every row, or why it has no numbers. Raises DisagreementError where sums differ."""
-    return [_measured(row, bench) for row in rows]
+def measure(
+    rows: Sequence[Row], bench: Bench, left_out: Mapping[str, str] = MappingProxyType({})
+) -> list[Found]:
+    """Every row, or why it has no numbers. Raises DisagreementError where sums differ.
 
-
-def measure_quickly(rows: Sequence[Row], bench: Bench) -> list[Found]:
-    """`measure`, without the rows that take long; they say so."""
+    `left_out` maps rows that are not to run to the reason, which the table gives.
+    """
     return [
-        refused(row.row, row.what, row.goal, "left to `make bench`")
-        if row.row in NOT_QUICK
+        refused(row.row, row.what, row.goal, left_out[row.row])
+        if row.row in left_out
         else _measured(row, bench)
         for row in rows
     ]
@@ -71,6 +72,7 @@ def _arguments(words: Sequence[str] | None) -> argparse.Namespace:
     add("--quick", action="store_true", help="small cohorts, three rounds, nothing written")
     add("--rounds", type=int, help="timed runs of each program (5; 3 with --quick)")
     add("--row", action="append", choices=[*names, "scaling"], help="only this row", metavar="ROW")
+    add("--skip", action="append", choices=names, default=[], help="not this row", metavar="ROW")
     add("--list", action="store_true", help="the names of the rows, and nothing else")
     add("--output", choices=["text", "json"], default="text", help="how to print the results")
     add("--results", type=Path, help="folder for RESULTS.md, results.json and scaling.svg")
@@ -88,8 +90,10 @@ def main(words: Sequence[str] | None = None) -> int:
     wanted = options.row or [*(row.row for row in rows), *([] if options.quick else ["scaling"])]
     bench = Bench(SCRATCH, options.rounds or (3 if options.quick else 5))
     started = time.perf_counter()
-    measure_rows = measure_quickly if options.quick and not options.row else measure
-    found = measure_rows([row for row in rows if row.row in wanted], bench)
+    left_out = dict.fromkeys(options.skip, "left out of this run")
+    if options.quick and not options.row:
+        left_out |= dict.fromkeys(NOT_QUICK, "left to `make bench`")
+    found = measure([row for row in rows if row.row in wanted], bench, left_out)
     scaling = measure(scaling_rows(shapes), bench) if "scaling" in wanted else []
     scaling += worker_points(found)
     report = Report(
