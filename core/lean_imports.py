@@ -6,7 +6,8 @@ whether there is linear algebra. A short job has no time for either.
 """
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
+from contextlib import contextmanager
 from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec
 from types import ModuleType
@@ -27,14 +28,18 @@ class _NotFound(MetaPathFinder):
         return None
 
 
-def keep_out(package: str) -> None:
-    """Nobody finds `package` from now on, unless it is loaded already."""
-    let_in(package)
+@contextmanager
+def kept_out(package: str) -> Generator[None]:
+    """Inside, nobody of this process finds `package`, unless it is loaded already or `let_in`."""
     sys.meta_path.insert(0, _NotFound(package))
+    try:
+        yield
+    finally:
+        let_in(package)
 
 
 def let_in(package: str) -> None:
-    """Ends `keep_out`."""
+    """Ends `kept_out` early, for work that does need the package."""
     sys.meta_path[:] = [
         finder
         for finder in sys.meta_path

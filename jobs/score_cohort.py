@@ -29,7 +29,7 @@ from core.genotypes.directory_cache import DirectoryCache, default_folder
 from core.genotypes.formats import open_cohort
 from core.genotypes.source import GenotypeShard
 from core.genotypes.vcf_wanted import Wanted
-from core.lean_imports import keep_out
+from core.lean_imports import kept_out
 from core.samples import sexes_of
 from core.scoring.coverage import Coverage, coverage_of
 from core.scoring.policy import Compat, MatchBy, Missing, Par, Ploidy
@@ -294,10 +294,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """The command line. Returns 0 when done, 2 when the request or the data is wrong, 1 when the
     machinery failed."""
     options = _parser().parse_args(arguments)
-    keep_out("pandas")
     try:
         request = _request(options)
-        with _progress_bar() as on_progress:
+        with kept_out("pandas"), _progress_bar() as on_progress:
             executor = Executor(options.executor)
             summary = score_cohort(request, executor=executor, on_progress=on_progress)
     except UserError as error:

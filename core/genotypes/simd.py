@@ -30,12 +30,11 @@ from numba import config, njit, types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
-from core.lean_imports import keep_out, let_in
+from core.lean_imports import kept_out
 
 # numba's array functions look for scipy's BLAS when they are loaded; no kernel uses it
-keep_out("scipy.linalg")
-importlib.import_module("numba.np.arraymath")
-let_in("scipy.linalg")
+with kept_out("scipy.linalg"):
+    importlib.import_module("numba.np.arraymath")
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -84,8 +83,8 @@ def _compiled(function: Callable[P, R], **options: bool) -> Callable[P, R]:
 
 @cache
 def _digest(folder: Path) -> str:
-    sources = (file.read_bytes() for file in sorted(folder.glob("*.py")))
-    return sha256(b"".join(text for text in sources if b"kernel\ndef " in text)).hexdigest()
+    # All of them: a kernel holds the constants that it imports, too
+    return sha256(b"".join(file.read_bytes() for file in sorted(folder.glob("*.py")))).hexdigest()
 
 
 def _sources_of(file: Path) -> tuple[str, str, bool]:

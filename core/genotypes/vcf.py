@@ -16,7 +16,6 @@ from core.genotypes.block_directory import BlockDirectory
 from core.genotypes.calls import GenotypeField, HalfCall
 from core.genotypes.seeking import Part, Sought
 from core.genotypes.source import Cohort, cohort_of
-from core.genotypes.source import plan_shards as plan_shards
 from core.genotypes.text import Compression, detect_compression, read_text
 from core.genotypes.vcf_blocks import Decoding
 from core.genotypes.vcf_header import VcfHeader, parse_header, read_header_text

@@ -194,14 +194,20 @@ def decode_gt(
                 ploidy,
                 is_diploid,
             )
+            if status == OK:
+                status, sample = check_samples(n_found, n_samples)
             if status != OK:
                 return status, i, sample
-            if n_found < n_samples:
-                return TOO_FEW_SAMPLES, i, n_found
-            if n_found > n_samples:
-                return TOO_MANY_SAMPLES, i, n_samples
         row += n_rows
     return OK, lines.shape[0], 0
+
+
+@inlined_kernel
+def check_samples(n_found: int, n_samples: int) -> tuple[int, int]:
+    """(status, the first sample too few or too many) of a line on which so many were found."""
+    if n_found == n_samples:
+        return OK, 0
+    return TOO_FEW_SAMPLES if n_found < n_samples else TOO_MANY_SAMPLES, min(n_found, n_samples)
 
 
 @inner_kernel

@@ -22,8 +22,7 @@ from core.genotypes.simd_dosages import SAMPLES, store_dosages
 from core.genotypes.vcf_calls import (
     MAX_PLOIDY,
     OK,
-    TOO_FEW_SAMPLES,
-    TOO_MANY_SAMPLES,
+    check_samples,
     find_field,
     find_samples,
     format_index,
@@ -149,12 +148,10 @@ def decode_dosages(
                 ploidy,
                 is_diploid,
             )
+            if status == OK:
+                status, sample = check_samples(n_found, n_samples)
             if status != OK:
                 return status, i, sample
-            if n_found < n_samples:
-                return TOO_FEW_SAMPLES, i, n_found
-            if n_found > n_samples:
-                return TOO_MANY_SAMPLES, i, n_samples
         row += n_rows
     return OK, lines.shape[0], 0
 
@@ -423,12 +420,10 @@ def _read_ds(
         stop = _next_comma(text, first, end)
         if (stop == end) != (r == n_rows - 1):
             return WRONG_DS_COUNT
-        if not (stop - first == 1 and text[first] == _DOT):
-            value, is_number = read_decimal(text, first, stop)
-            if not is_number:
-                return MALFORMED_DS
-            if not -DOSAGE_TOLERANCE <= value <= max(copies, 2) + DOSAGE_TOLERANCE:
-                return DS_OUT_OF_RANGE
+        status, value = _read_part(text, first, stop, max(copies, 2), MALFORMED_DS, DS_OUT_OF_RANGE)
+        if status != OK:
+            return status
+        if not np.isnan(value):
             dosage[row + r, sample] = np.float32(value)
         first = stop + 1
     return OK
@@ -451,23 +446,18 @@ def _read_hds(
     """
     if n_alts != 1:
         return OK, 0
-    total, n_values, is_missing = 0.0, 0, False
+    total, n_values = 0.0, 0
     while first <= end:
         stop = _next_comma(text, first, end)
-        if stop - first == 1 and text[first] == _DOT:
-            is_missing = True
-        else:
-            value, is_number = read_decimal(text, first, stop)
-            if not is_number:
-                return MALFORMED_HDS, 0
-            if not -DOSAGE_TOLERANCE <= value <= 1 + DOSAGE_TOLERANCE:
-                return HDS_OUT_OF_RANGE, 0
-            total += value
+        status, value = _read_part(text, first, stop, 1, MALFORMED_HDS, HDS_OUT_OF_RANGE)
+        if status != OK:
+            return status, 0
+        total += value
         n_values += 1
         first = stop + 1
     if n_values > MAX_PLOIDY or (expected > 0 and n_values != expected):
         return WRONG_HDS_COUNT, 0
-    if is_missing:
+    if np.isnan(total):
         return OK, 0
     dosage[row, sample] = np.float32(total)
     return OK, n_values
@@ -501,35 +491,45 @@ def _read_gp(
         return WRONG_GP_COUNT, 0
     for r in range(max(1, n_alts)):
         sums[r] = 0.0
-    left, right, total, is_missing = 0, 0, 0.0, False
+    left, right, total = 0, 0, 0.0
     for _ in range(n_values):
         stop = _next_comma(text, first, end)
-        if stop - first == 1 and text[first] == _DOT:
-            is_missing = True
-        else:
-            value, is_number = read_decimal(text, first, stop)
-            if not is_number:
-                return MALFORMED_GP, 0
-            if not -DOSAGE_TOLERANCE <= value <= 1 + DOSAGE_TOLERANCE:
-                return GP_OUT_OF_RANGE, 0
-            total += value
-            if left > 0:
-                sums[left - 1] += value
-            if right > 0:
-                sums[right - 1] += value
+        status, value = _read_part(text, first, stop, 1, MALFORMED_GP, GP_OUT_OF_RANGE)
+        if status != OK:
+            return status, 0
+        total += value
+        if left > 0:
+            sums[left - 1] += value
+        if right > 0:
+            sums[right - 1] += value
         # The genotypes' order is 0/0, 0/1, 1/1, 0/2, ..; of haploids 0, 1, 2, ..
         if copies == 1 or left == right:
             left, right = 0, right + 1
         else:
             left += 1
         first = stop + 1
-    if is_missing:
+    if np.isnan(total):
         return OK, 0
     if not abs(total - 1) <= SUM_TOLERANCE:
         return GP_NOT_ONE, 0
     for r in range(max(1, n_alts)):
         dosage[row + r, sample] = np.float32(sums[r])
     return OK, copies
+
+
+@inlined_kernel
+def _read_part(
+    text: Text, first: int, stop: int, most_copies: int, malformed: int, out_of_range: int
+) -> tuple[int, float]:
+    """(status, value) of one number between commas; NaN, which no number is, where it is "."."""
+    if stop - first == 1 and text[first] == _DOT:
+        return OK, np.nan
+    value, is_number = read_decimal(text, first, stop)
+    if not is_number:
+        return malformed, 0.0
+    if not -DOSAGE_TOLERANCE <= value <= most_copies + DOSAGE_TOLERANCE:
+        return out_of_range, 0.0
+    return OK, value
 
 
 @inlined_kernel

@@ -121,7 +121,7 @@ def group_too_large(n_rows: int, max_bytes: int) -> Problem:
 
 
 def bad_call(status: int, line: Line, sample: int, samples: tuple[str, ...]) -> Problem:
-    """For the codes of decode_gt and decode_ds."""
+    """For the codes of decode_gt and decode_dosages."""
     if status in (TOO_FEW_SAMPLES, TOO_MANY_SAMPLES):
         direction = "more" if status == TOO_MANY_SAMPLES else "fewer"
         return Problem(

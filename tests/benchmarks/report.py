@@ -104,7 +104,8 @@ def as_markdown(report: Report) -> str:
         f"{report.rounds} runs (three where a program is slow), programs taking turns.",
         "Warm is the second and later call in one process; cold is a whole process, and nothing",
         "that an earlier run left beside the file. Ratios are of wall times unless said; CPU is",
-        "user + system; peak memory is that of the largest process.",
+        "user + system; genotypes/s are those of the file, by wall time; peak memory is that of",
+        "the largest process.",
         "",
         *([_QUICK, ""] if report.is_quick else []),
         *_about(report),
@@ -172,14 +173,16 @@ def _verdict(found: Found) -> str:
 
 
 def _programs(rows: Sequence[Found]) -> Iterator[str]:
-    yield "| row | file MB | program | runs | wall s | CPU s | peak MiB |"
-    yield "|---|---:|---|---:|---:|---:|---:|"
+    yield "| row | file MB | program | runs | wall s | CPU s | M genotypes/s | peak MiB |"
+    yield "|---|---:|---|---:|---:|---:|---:|---:|"
     for found in rows:
         size = found.facts.get("cohort_bytes", 0)
+        genotypes = found.facts.get("n_samples", 0) * found.facts.get("n_variants", 0)
         for timing in found.timings:
             yield (
                 f"| {found.row} | {f'{size / 1e6:,.1f}' if size else ''} | {timing.program} "
                 f"| {len(timing.runs)} | {timing.wall_seconds:.3f} | {timing.cpu_seconds:.3f} "
+                f"| {f'{genotypes / timing.wall_seconds / 1e6:,.0f}' if genotypes else ''} "
                 f"| {timing.peak_bytes / 2**20:,.0f} |"
             )
 

@@ -43,7 +43,16 @@ def all_rows(shapes: Shapes, peers: Path) -> Sequence[Row]:
 
 NOT_QUICK = frozenset(
     (
-        *("dosages", "medium", "store-wide", "small-ray", "ray-workers", "ray-overhead", "memory"),
+        *(
+            "baseline",
+            "dosages",
+            "medium",
+            "store-wide",
+            "small-ray",
+            "ray-workers",
+            "ray-overhead",
+            "memory",
+        ),
         *("person", "upload", "upload-s3", "events-100", "events-500"),
     )
 )

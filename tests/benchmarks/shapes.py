@@ -14,6 +14,7 @@ class Shapes:
     `tells_cold`: whole processes run for the rows, too, whose goal is a warm call.
     """
 
+    baseline: CohortShape
     phased: CohortShape
     phased_long: CohortShape
     to_store: CohortShape
@@ -42,6 +43,7 @@ _IMPUTED = replace(_PHASED, n_samples=1_000, n_variants=50_000, multiallelic=0, 
 _UNPHASED = replace(_PHASED, is_phased=False, rare_share=0.65)
 
 FULL = Shapes(
+    baseline=replace(_PHASED, name="baseline", n_variants=50_000),
     phased=_PHASED,
     phased_long=replace(_PHASED, name="phased-long", n_variants=500_000, repeats=5),
     to_store=replace(_PHASED, name="to-store", n_variants=1_000_000, repeats=10),
@@ -66,6 +68,7 @@ FULL = Shapes(
 
 QUICK = Shapes(
     tells_cold=False,
+    baseline=replace(_PHASED, name="quick-baseline", n_variants=2_500),
     phased=replace(_PHASED, name="quick-phased", n_variants=5_000),
     phased_long=replace(_PHASED, name="quick-phased-long", n_variants=20_000, repeats=4),
     to_store=replace(_PHASED, name="quick-to-store", n_variants=20_000, repeats=4),

@@ -50,6 +50,14 @@ def test_a_row_without_numbers_says_why():
     assert goals(row) == ["| a work | a goal | not available: nobody built it | – | |"]
 
 
+def test_genotypes_per_second_are_those_of_the_file_by_wall_time():
+    row = Found(
+        "row", "a work", "a goal", "ours", TIMINGS, facts={"n_samples": 3_000, "n_variants": 1_000}
+    )
+    text = as_markdown(Report([row], (), 5, 60.0))
+    assert "| row |  | ours | 2 | 1.500 | 2.000 | 2 | 5 |" in text
+
+
 def test_a_missing_program_is_named():
     text = as_markdown(Report([found()], (), 5, 60.0))
     assert "- **gone did not take part**: no such peer" in text

@@ -66,6 +66,18 @@ def dense_rows(shapes: Shapes, gnomon: Gnomon) -> Sequence[Race]:
             (wall_ratio(PLINK2, OURS_COLD, "plink2", 6),),
         ),
         Race(
+            "baseline",
+            f"dense score from VCF, GT {shapes.baseline.dimensions}, warm and cold",
+            "told: where the project began",
+            shapes.baseline,
+            shapes.dense,
+            (warm, cold, Plink2()),
+            (
+                wall_ratio(PLINK2, OURS_WARM, "plink2, warm"),
+                wall_ratio(PLINK2, OURS_COLD, "plink2, cold process"),
+            ),
+        ),
+        Race(
             "phased",
             f"dense score from VCF, GT {shapes.phased.dimensions}, warm",
             "told beside every reader",

@@ -9,6 +9,8 @@ from core.records.records import GenomicData, PrsScore
 from core.records.repositories import UnitOfWork
 from core.records.session import Database, open_database
 from core.storage.objects import ObjectStore
+from jobs import process_genomic_file
+from jobs.attempt import JobEnvironment, run_attempt
 from jobs.submit import submit_genomic_file, submit_prs
 
 USER = "ada"
@@ -49,6 +51,20 @@ def stored_upload(tx: UnitOfWork, objects: ObjectStore, content: bytes) -> Genom
         sha256=writer.sha256,
         size_bytes=writer.size_bytes,
     )
+
+
+def processed_upload(
+    database: Database, environment: JobEnvironment, objects: ObjectStore, content: bytes
+) -> GenomicData:
+    """An upload as one attempt of its job leaves it: read and stored, or refused."""
+    with database.transaction() as tx:
+        data = stored_upload(tx, objects, content)
+        submitted = submit_genomic_file(tx, data)
+        job = tx.jobs.lease(submitted.queue, owner="test", seconds=30)
+    assert job is not None
+    run_attempt(job, environment, process_genomic_file.BODY)
+    with database.reading() as tx:
+        return tx.genomic_data.get(data.id, user_id=USER)
 
 
 def ready_upload(tx: UnitOfWork, *, file_url: str = "genomic_data/1") -> GenomicData:

@@ -7,10 +7,11 @@ import numpy as np
 
 from core.genotypes.block import DosageBlock
 from core.genotypes.calls import GenotypeField, HalfCall
+from core.genotypes.source import plan_shards
 from core.genotypes.store import StoreFile, open_store
 from core.genotypes.store_manifest import Chunk, Manifest
 from core.genotypes.store_writer import ShardWriter, StoreTarget, publish, put_samples
-from core.genotypes.vcf import ShardReader, open_cohort, plan_shards
+from core.genotypes.vcf import ShardReader, open_cohort
 from core.storage.objects import ObjectsLocation
 
 

@@ -11,10 +11,10 @@ from core.job import Job, JobState, Queue
 from core.records.records import NO_REFERENCE, GenomicData, PrsScore, RecordStatus
 from core.records.session import Database
 from core.storage.objects import ObjectStore, delete_folder
-from jobs import calculate_prs_score, process_genomic_file
+from jobs import calculate_prs_score
 from jobs.attempt import JobEnvironment, run_attempt
-from jobs.submit import submit_genomic_file, submit_prs
-from tests.builders.records import FILENAME, KEY, USER, stored_upload
+from jobs.submit import submit_prs
+from tests.builders.records import FILENAME, KEY, USER, processed_upload, stored_upload
 from tests.builders.scoring_file import Row, write_scoring_file
 from tests.builders.vcf import DS_FORMAT, FORMATS, GRCH37_CONTIGS, Record, bgzip, vcf_text
 
@@ -115,20 +115,6 @@ def test_the_stored_summary_names_files_as_the_user_does(
     assert summary["genotypes"] == [{"uri": FILENAME, "sha256": data.sha256}]
     assert summary["scores"]["PGS000001"]["scoring_file"]["uri"] == "PGS000001.txt.gz"
     assert str(environment.scoring_files_dir) not in json.dumps(summary)
-
-
-def processed_upload(
-    database: Database, environment: JobEnvironment, objects: ObjectStore, content: bytes
-) -> GenomicData:
-    """An upload that was read, and stored, by its job."""
-    with database.transaction() as tx:
-        data = stored_upload(tx, objects, content)
-        submitted = submit_genomic_file(tx, data)
-        job = tx.jobs.lease(submitted.queue, owner="test", seconds=30)
-    assert job is not None
-    run_attempt(job, environment, process_genomic_file.BODY)
-    with database.reading() as tx:
-        return tx.genomic_data.get(data.id, user_id=USER)
 
 
 def test_a_stored_upload_is_scored_without_its_file(

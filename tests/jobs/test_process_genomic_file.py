@@ -10,38 +10,24 @@ from core.genotypes.calls import GenotypeField, HalfCall
 from core.genotypes.formats import open_cohort
 from core.genotypes.source import BlockReader, GenotypeShard, plan_shards
 from core.job import Job, JobState, Queue
-from core.records.records import GenomicData, RecordStatus
+from core.records.records import RecordStatus
 from core.records.session import Database
 from core.storage.byte_ranges import S3Access
 from core.storage.objects import ObjectsLocation, ObjectStore, open_objects
 from jobs import process_genomic_file
 from jobs.attempt import JobContext, JobEnvironment, run_attempt
 from jobs.submit import submit_genomic_file
-from tests.builders.records import FILENAME, KEY, USER, stored_upload
+from tests.builders.records import FILENAME, KEY, USER, processed_upload, stored_upload
 from tests.builders.s3_server import running_s3_server
 from tests.builders.vcf import Record, bgzip, vcf_text
 
 RECORDS = [Record("1", 1000 + i, ["0/1", "1/1"]) for i in range(50)]
 
 
-def process(
-    database: Database, environment: JobEnvironment, objects: ObjectStore, content: bytes
-) -> GenomicData:
-    """Stores `content` as an upload and runs one attempt of its job."""
-    with database.transaction() as tx:
-        data = stored_upload(tx, objects, content)
-        submitted = submit_genomic_file(tx, data)
-        job = tx.jobs.lease(submitted.queue, owner="test", seconds=30)
-    assert job is not None
-    run_attempt(job, environment, process_genomic_file.BODY)
-    with database.reading() as tx:
-        return tx.genomic_data.get(data.id, user_id=USER)
-
-
 def test_a_vcf_is_completed_with_what_is_in_it(
     database: Database, environment: JobEnvironment, objects: ObjectStore
 ) -> None:
-    data = process(database, environment, objects, bgzip(vcf_text(RECORDS)))
+    data = processed_upload(database, environment, objects, bgzip(vcf_text(RECORDS)))
     assert data.status is RecordStatus.COMPLETED
     assert data.metadata_json is not None
     facts = data.metadata_json
@@ -75,7 +61,7 @@ def test_a_file_that_cannot_be_used_fails_in_the_users_words_and_is_not_kept(
     content: bytes,
     line: int | None,
 ) -> None:
-    data = process(database, environment, objects, content)
+    data = processed_upload(database, environment, objects, content)
     assert data.status is RecordStatus.FAILED
     assert data.problem is not None
     assert data.problem["file"] == FILENAME
@@ -97,7 +83,7 @@ def test_the_upload_is_stored_in_the_same_pass(
     database: Database, environment: JobEnvironment, objects: ObjectStore
 ) -> None:
     content = bgzip(vcf_text(RECORDS))
-    data = process(database, environment, objects, content)
+    data = processed_upload(database, environment, objects, content)
     assert data.store_url == "genomic_data/0123/genotypes-1.cgstore"
     store = open_cohort([objects.uri_of(data.store_url)])
     (read,) = [list(read_all(shard)) for shard in plan_shards(store, 1 << 20)]
@@ -168,12 +154,12 @@ def test_an_upload_in_a_bucket_is_read_there_and_removed_there(
         access = S3Access(server.endpoint_url, server.access_key_id, server.secret_access_key)
         location = ObjectsLocation(root=tmp_path, bucket="genomes", s3=access)
         remote, objects = replace(environment, objects=location), open_objects(location)
-        good = process(database, remote, objects, bgzip(vcf_text(RECORDS)))
+        good = processed_upload(database, remote, objects, bgzip(vcf_text(RECORDS)))
         assert good.status is RecordStatus.COMPLETED
         assert good.store_url is not None
         store = open_cohort([objects.uri_of(good.store_url)], s3=access)
         assert store.samples == ("S1", "S2")
-        bad = process(database, remote, objects, b"not a VCF")
+        bad = processed_upload(database, remote, objects, b"not a VCF")
         assert bad.problem is not None
         assert bad.problem["file"] == FILENAME
         assert "genomes" not in str(bad.problem)

@@ -8,7 +8,8 @@ import pytest
 
 from core.genotypes.block import DosageBlock
 from core.genotypes.calls import GenotypeField, HalfCall
-from core.genotypes.vcf import ShardReader, open_cohort, plan_shards
+from core.genotypes.source import plan_shards
+from core.genotypes.vcf import ShardReader, open_cohort
 from jobs.read_vcf import read_vcf
 from tests.builders.vcf import Record, vcf_text, write_vcf
 

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from core.errors import GenotypeFileError
 from core.genotypes.calls import GenotypeField
-from core.genotypes.vcf import ShardReader, open_cohort, plan_shards
+from core.genotypes.source import plan_shards
+from core.genotypes.vcf import ShardReader, open_cohort
 from tests.builders.vcf import FORMATS, GRCH37_CONTIGS, Record, sample_names, vcf_text, write_vcf
 
 META = (

@@ -21,9 +21,10 @@ from core.errors import (
 from core.genotypes import store_load, store_writer
 from core.genotypes.block import DosageBlock
 from core.genotypes.calls import GenotypeField, HalfCall
+from core.genotypes.source import plan_shards
 from core.genotypes.store import StoreFile, StoreReader, open_store
 from core.genotypes.store_writer import ShardWriter, StoreTarget
-from core.genotypes.vcf import ShardReader, Wanted, open_cohort, plan_shards
+from core.genotypes.vcf import ShardReader, Wanted, open_cohort
 from core.storage.byte_ranges import S3Access
 from core.storage.objects import ObjectsLocation
 from tests.builders.blocks import block_of

@@ -17,13 +17,13 @@ from core.errors import CohortError, CuraGenieError, GenomeBuildError, GenotypeF
 from core.genome_build import GenomeBuild, canonical_contig
 from core.genotypes.block import DosageBlock
 from core.genotypes.calls import GenotypeField, HalfCall
+from core.genotypes.source import plan_shards
 from core.genotypes.vcf import (
     Cohort,
     ShardReader,
     Wanted,
     open_cohort,
     open_vcf,
-    plan_shards,
 )
 from core.genotypes.vcf_blocks import Decoding
 from core.genotypes.vcf_input import TextRange

@@ -3,7 +3,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.genotypes.block_directory import BlockDirectory, join
-from core.genotypes.vcf import ShardReader, Wanted, open_cohort, plan_shards
+from core.genotypes.source import plan_shards
+from core.genotypes.vcf import ShardReader, Wanted, open_cohort
 from tests.builders.block_directory import plain_directory, plain_file
 from tests.builders.vcf import Record, vcf_text, write_vcf
 from tests.core.genotypes.test_block_directory import assert_same, sorted_records

@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from core.errors import GenotypeFileError
 from core.genotypes.block import DosageBlock
 from core.genotypes.seeking import Sought, WantedPieces, find_in_directory, find_in_index
+from core.genotypes.source import plan_shards
 from core.genotypes.tabix import parse_index
-from core.genotypes.vcf import Shard, ShardReader, Wanted, open_cohort, plan_shards
+from core.genotypes.vcf import Shard, ShardReader, Wanted, open_cohort
 from tests.builders.block_directory import directory_of, plain_file
 from tests.builders.tabix import write_index
 from tests.builders.vcf import Record, sample_names, vcf_text, write_vcf

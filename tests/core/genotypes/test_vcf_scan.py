@@ -14,7 +14,8 @@ import pytest
 from core.errors import GenotypeFileError
 from core.genotypes import inflate
 from core.genotypes.block import DosageBlock
-from core.genotypes.vcf import ShardReader, Wanted, open_cohort, plan_shards
+from core.genotypes.source import plan_shards
+from core.genotypes.vcf import ShardReader, Wanted, open_cohort
 from tests.builders.call_lines import damage
 from tests.builders.vcf import DS_FORMAT, FORMATS, Record, bgzip, sample_names, vcf_text, write_vcf
 
