@@ -12,15 +12,17 @@ import hashlib
 import io
 import re
 import zlib
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as pcsv
 
 from core.errors import UserError, Where
+from core.words import WORDS, map_words, words_of
 
 NULL_WORDS = ("", ".", "NA", "N/A", "NaN", "nan", "null", "NULL", "None")
 """Values that say there is none."""
@@ -45,13 +47,19 @@ class DelimitedText:
     _quoted: bool
     _body: bytes
 
-    def columns(self, names: Collection[str]) -> dict[str, pa.Array]:
-        """The named columns as string arrays, all of one length; null where there is no value."""
+    def columns(
+        self, names: Collection[str], words: Collection[str] = frozenset()
+    ) -> dict[str, pa.Array]:
+        """The named columns as string arrays, all of one length; null where there is no value.
+
+        Those that are also in `words` say few words often: they are arrays of WORDS.
+        """
+        types = {name: WORDS if name in words else pa.string() for name in names}
         if not self._body.strip(b"\n"):
-            return {name: pa.array([], pa.string()) for name in names}
+            return {name: pa.array([], of) for name, of in types.items()}
         order = {name: f"{index}" for index, name in enumerate(self.column_names)}
-        table = self._parse(self._body, [order[name] for name in names])
-        return {name: _trimmed(table.column(order[name])) for name in names}
+        table = self._parse(self._body, {order[name]: of for name, of in types.items()})
+        return {name: _values(table.column(order[name])) for name in names}
 
     def line_of(self, row: int) -> int:
         """The file's line (from 1) of a row (from 0)."""
@@ -73,7 +81,7 @@ class DelimitedText:
         line = self.column_line if row is None else self.line_of(row)
         return self.error_type(what, where=Where(self.source, line, field), fix=fix)
 
-    def _parse(self, body: bytes, wanted: list[str]) -> pa.Table:
+    def _parse(self, body: bytes, types: Mapping[str, pa.DataType]) -> pa.Table:
         ragged: list[str] = []
 
         def note_ragged(row: pcsv.InvalidRow) -> str:
@@ -93,7 +101,10 @@ class DelimitedText:
                     invalid_row_handler=note_ragged,
                 ),
                 convert_options=pcsv.ConvertOptions(
-                    column_types=dict.fromkeys(wanted, pa.string()), include_columns=wanted
+                    column_types=types,
+                    include_columns=list(types),
+                    null_values=NULL_WORDS,
+                    strings_can_be_null=True,
                 ),
             )
         except pa.ArrowInvalid as error:
@@ -105,7 +116,7 @@ class DelimitedText:
         squared = self._square(body)
         if squared == body:
             raise self._too_many_values(ragged[0])
-        return self._parse(squared, wanted)
+        return self._parse(squared, types)
 
     def _square(self, body: bytes) -> bytes:
         """Every row with as many values as there are columns. Quoted rows stay as they are."""
@@ -276,10 +287,26 @@ def _refuse_doubtful_columns(text: DelimitedText) -> None:
         seen.add(name.lower())
 
 
-def _trimmed(column: pa.ChunkedArray) -> pa.Array:
-    values = pc.utf8_trim_whitespace(_one_array(column))
+def _values(column: pa.ChunkedArray) -> pa.Array:
+    """One array of what the column says: trimmed, null where that says there is nothing."""
+    if column.type == WORDS:
+        return map_words(words_of(column), _trimmed)
+    return _trimmed(_one_array(column))
+
+
+def _trimmed(strings: pa.Array) -> pa.Array:
+    if not _may_have_space(strings):
+        return strings
+    values = pc.utf8_trim_whitespace(strings)
     is_null = pc.is_in(values, value_set=pa.array(NULL_WORDS))
     return pc.if_else(is_null, pa.scalar(None, pa.string()), values)
+
+
+def _may_have_space(strings: pa.Array) -> bool:
+    """Whether some byte is not one of those that ASCII prints, of which none is white space."""
+    data = strings.buffers()[2]
+    text = np.empty(0, np.uint8) if data is None else np.frombuffer(data, np.uint8)
+    return bool(((text - np.uint8(ord("!"))) > ord("~") - ord("!")).any())
 
 
 def _one_array(column: pa.ChunkedArray) -> pa.Array:

@@ -32,10 +32,12 @@ from core.genotypes.vcf_wanted import Wanted
 from core.lean_imports import kept_out
 from core.samples import sexes_of
 from core.scoring.coverage import Coverage, coverage_of
+from core.scoring.join import join_rows
+from core.scoring.match_table import match_tables
 from core.scoring.policy import Compat, MatchBy, Missing, Par, Ploidy
 from core.scoring.results import MATCHES, SCORES, begin_results, end_results, write_table
-from core.scoring.rows import ScoreRows, join_rows
-from core.scoring.scores import match_tables, score_status, score_table
+from core.scoring.rows import ScoreRows
+from core.scoring.scores import score_status, score_table
 from core.scoring.shard import ScorePlan
 from core.scoring.terms import TermContext
 from core.storage.byte_ranges import S3Access
@@ -113,9 +115,9 @@ def _score_into_folder(
     seeking.keep(shards, run.directories)
     begin_results(request.output)
     coverage = _write_matches(
-        request.output, match_tables(inputs.files, rows, merged, inputs.policy)
+        request.output, match_tables(inputs.files, rows, merged.matches, inputs.policy)
     )
-    scores = score_table(inputs.cohort.samples, rows, merged, coverage, inputs.policy)
+    scores = score_table(inputs.cohort.samples, rows, merged.sums, coverage, inputs.policy)
     write_table(request.output / SCORES, scores)
     summary = _summary(request, inputs, coverage, executor) | {
         "read_by": read_by,

@@ -14,7 +14,7 @@ from core.genotypes.block_directory import BlockDirectory
 from core.genotypes.calls import GenotypeField
 from core.genotypes.source import GenotypeShard
 from core.genotypes.vcf_wanted import Wanted
-from core.scoring.scores import Merged, contested_rows, merge
+from core.scoring.contested_rows import contested_rows
 from core.scoring.shard import (
     RowsByBlock,
     ScorePlan,
@@ -96,7 +96,7 @@ class ShardRun:
             on_progress(done, len(self.cut.shards))
         return n_resumed
 
-    def merge_settled(self) -> Merged:
+    def merge_settled(self) -> ShardScores:
         """The sum of all shards, each row of a scoring file counted once."""
         first, settled = self._partials("first"), self._partials("settled")
         kept = list(subtrees(len(self.cut.shards), self.cut.kept_size))
@@ -111,9 +111,8 @@ class ShardRun:
         ]
         for _ in self._score(tasks, work, settled):
             pass
-        return merge(
-            from_partial((settled if subtree in again else first).load(subtree)) for subtree in kept
-        )
+        partials = ((settled if subtree in again else first).load(subtree) for subtree in kept)
+        return add_in_tree(map(from_partial, partials), add_scores)
 
     def _score(
         self, tasks: Sequence[Subtree], work: ScoreShards, partials: Partials

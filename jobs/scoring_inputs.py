@@ -2,8 +2,9 @@
 
 import hashlib
 import os
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -64,7 +65,8 @@ def open_inputs(request: CohortScoring, cohort: Cohort) -> Inputs:
     error where no scoring file is usable.
     """
     known = _genotype_build(request, cohort)
-    files, refused = _scoring_files(request.scoring_files, known)
+    with _digests(request) as digests:
+        files, refused = _scoring_files(request.scoring_files, known)
     frequencies = read_frequencies(request.frequencies) if request.frequencies else None
     return Inputs(
         cohort=cohort,
@@ -80,7 +82,7 @@ def open_inputs(request: CohortScoring, cohort: Cohort) -> Inputs:
         refused=refused,
         frequencies=frequencies,
         sex_sheet=read_sample_sheet(request.samples) if request.samples else None,
-        sha256=_digests(request, files),
+        sha256=digests | {file.source: file.sha256 for file in files},
     )
 
 
@@ -166,13 +168,19 @@ def _build_of_scores(files: Sequence[ScoringFile]) -> GenomeBuild | None:
     return next((file.build for file in files if file.build is not None), None)
 
 
-def _digests(request: CohortScoring, files: Sequence[ScoringFile]) -> dict[str, str]:
-    """Hashing releases the GIL, so several files are hashed side by side."""
+@contextmanager
+def _digests(request: CohortScoring) -> Iterator[dict[str, str]]:
+    """Digests by URI or path of what is not a scoring file, complete when the context is left.
+
+    Hashing releases the GIL, so several files are hashed side by side, and beside other work.
+    """
     tables = [str(path) for path in (request.frequencies, request.samples) if path is not None]
     uris = [*request.genotypes, *tables]
+    digests: dict[str, str] = {}
     with ThreadPoolExecutor(max_workers=4) as threads:
-        digests = threads.map(lambda uri: _sha256(_content(uri, request.s3)), uris)
-        return dict(zip(uris, digests, strict=True)) | {file.source: file.sha256 for file in files}
+        hashing = threads.map(lambda uri: _sha256(_content(uri, request.s3)), uris)
+        yield digests
+        digests |= zip(uris, hashing, strict=True)
 
 
 def _content(uri: str, s3: S3Access | None) -> ByteRanges:

@@ -26,9 +26,19 @@ def canonical_contigs(names: pa.Array) -> pa.Array:
 
 def parse_positions(text: pa.Array) -> pa.Array:
     """String → int64; null for what is no whole number of 1 to 2147483647."""
-    digits = pc.struct_field(pc.extract_regex(text, _WHOLE_NUMBER), "digits")
-    position = digits.cast(pa.int64())
-    return pc.if_else(pc.greater(position, _LAST_POSITION), pa.scalar(None, pa.int64()), position)
+    position = _whole_numbers(text)
+    is_one = pc.and_(pc.greater(position, 0), pc.less_equal(position, _LAST_POSITION))
+    return pc.if_else(is_one, position, pa.scalar(None, pa.int64()))
+
+
+def _whole_numbers(text: pa.Array) -> pa.Array:
+    """Nearly always there are digits alone, and no need of a regular expression."""
+    if pc.all(pc.ascii_is_decimal(text), min_count=0).as_py():
+        try:
+            return text.cast(pa.int64())
+        except pa.ArrowInvalid:  # more digits than an integer has
+            pass
+    return pc.struct_field(pc.extract_regex(text, _WHOLE_NUMBER), "digits").cast(pa.int64())
 
 
 def places_in_ids(ids: pa.Array) -> tuple[pa.Array, pa.Array, pa.Array, pa.Array]:

@@ -31,7 +31,12 @@ def write_table(path: Path, parts: Iterable[pa.Table]) -> None:
         raise ValueError(f"no table to write to {path}")
     repeated = [name for name in first.schema.names if name in _REPEATED]
     with pq.ParquetWriter(
-        _unfinished(path), first.schema, compression="zstd", use_dictionary=repeated
+        _unfinished(path),
+        first.schema,
+        compression="zstd",
+        use_dictionary=repeated,
+        write_statistics=[name for name in first.schema.names if name in _LOOKED_UP],
+        store_schema=False,  # WORDS are strings to a reader
     ) as writer:
         for table in chain([first], tables):
             writer.write_table(table)
@@ -52,6 +57,9 @@ _REPEATED = frozenset(
     )
 )
 """Columns of few values. A dictionary of the others is only built to be thrown away."""
+
+_LOOKED_UP = frozenset(("accession", "sample_id", "row_number", "contig", "position"))
+"""Columns that a reader finds rows by: each row group says its least and greatest value."""
 
 
 def _unfinished(path: Path) -> Path:

@@ -18,30 +18,33 @@ Conventions: https://www.pgscatalog.org/downloads/#dl_ftp_scoring
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import reduce
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from core.delimited import DelimitedText, first_true, parse_numbers, read_delimited
+from core.delimited import DelimitedText, parse_numbers, read_delimited
 from core.errors import GenomeBuildError, ScoringFileError, UserError, Where
 from core.genome_build import GenomeBuild
 from core.scoring.coordinates import canonical_contigs, parse_positions, places_in_ids
+from core.words import WORDS, is_said, lacks, map_words, per_row, words_of
+
+Bools = npt.NDArray[np.bool_]
 
 SCORING_ROW_SCHEMA = pa.schema(
     [
         ("row_number", pa.int32()),  # from 0, as pgscatalog's row_nr
-        ("contig", pa.string()),  # canonical; null exactly where position is
+        ("contig", WORDS),  # canonical; null exactly where position is
         ("position", pa.int64()),  # from 1
         ("rsid", pa.string()),  # or any other variant ID
-        ("effect_allele", pa.string()),  # upper case; null only beside a problem
-        ("other_allele", pa.string()),
+        ("effect_allele", WORDS),  # upper case; null only beside a problem
+        ("other_allele", WORDS),
         ("effect_weight", pa.float64()),  # finite; null only beside a problem
-        ("effect_type", pa.string()),  # additive, dominant, recessive
+        ("effect_type", WORDS),  # additive, dominant, recessive
         ("effect_frequency", pa.float64()),  # 0..1
-        ("problem", pa.string()),  # unsupported_complex
+        ("problem", WORDS),  # unsupported_complex
     ]
 )
 
@@ -66,6 +69,14 @@ COLUMN_ALIASES: Mapping[str, tuple[str, ...]] = {
 }
 """What each column may be called, in any case; the first that a file has is taken."""
 
+_FREE_COLUMNS = frozenset(
+    (
+        *("rsid", "hm_rsid", "position", "hm_pos", "effect_weight", "effect_frequency"),
+        *("dosage_0_weight", "dosage_1_weight", "dosage_2_weight"),
+    )
+)
+"""Parts that say something else in every row; the others say few words, often."""
+
 _CATALOG_COLUMNS = (
     *("hm_source", "hm_rsid", "hm_chr", "hm_pos", "hm_inferotherallele"),
     *("is_dominant", "is_recessive", "is_haplotype", "is_diplotype", "is_interaction"),
@@ -76,6 +87,7 @@ _DOSAGE_WEIGHTS = ("dosage_0_weight", "dosage_1_weight", "dosage_2_weight")
 _COMPLEX_VARIANT_TYPES = ("apoe_allele", "cyp_allele", "hla_allele", "hla_aa", "hla_serotype")
 _COMPLEX_NAME = r"(?i)^(hla[-_*]|cyp[0-9]|apoe)|_x_"
 _EFFECT_TYPES = ("additive", "dominant", "recessive")
+_DOMINANT, _RECESSIVE = 1, 2
 _TRUE_WORDS = ("true", "t", "yes", "y", "1")
 _FALSE_WORDS = ("false", "f", "no", "n", "0")
 
@@ -119,14 +131,18 @@ class ScoringFile:
 
 @dataclass(frozen=True, slots=True)
 class _Parts:
-    """The file's columns by the part they play, as strings; all null where the file has none."""
+    """The file's columns by the part they play: words, or strings where a part is free; all null
+    where the file has none."""
 
     text: DelimitedText
     layout: Mapping[str, str]  # part: column as written
-    columns: Mapping[str, pa.Array]
+    columns: Mapping[str, pa.Array]  # by column as written
+    n_rows: int
 
     def __getitem__(self, part: str) -> pa.Array:
-        return self.columns[part]
+        if part in self.layout:
+            return self.columns[self.layout[part]]
+        return pa.nulls(self.n_rows, pa.string() if part in _FREE_COLUMNS else WORDS)
 
     def error(self, what: str, *, part: str, row: int, fix: str) -> UserError:
         return self.text.error(what, row=row, field=self.layout.get(part, part), fix=fix)
@@ -223,104 +239,158 @@ def _is_harmonised(layout: Mapping[str, str]) -> bool:
 
 
 def _read_parts(text: DelimitedText, layout: Mapping[str, str]) -> _Parts:
-    read = text.columns(set(layout.values()))
-    n_rows = len(read[layout["effect_allele"]])
+    words = {name for part, name in layout.items() if part not in _FREE_COLUMNS}
+    columns = text.columns(set(layout.values()), words)
+    n_rows = len(columns[layout["effect_allele"]])
     if n_rows == 0:
         raise text.error("the file has no rows.", fix="Add one row per variant.")
-    columns = {part: pa.nulls(n_rows, pa.string()) for part in (*COLUMN_ALIASES, *_CATALOG_COLUMNS)}
-    columns |= {part: read[name] for part, name in layout.items()}
-    return _Parts(text, layout, columns)
+    return _Parts(text, layout, columns, n_rows)
 
 
 def _rows(parts: _Parts) -> pa.Table:
-    effect_allele = pc.utf8_upper(parts["effect_allele"])
+    effect_allele = map_words(parts["effect_allele"], pc.utf8_upper)
     contig, position, other_allele = _places(parts, effect_allele)
-    problem = _problems(parts, effect_allele, other_allele)
-    _require_effect_alleles(parts, effect_allele, problem)
+    is_complex = _is_complex(parts, effect_allele, other_allele)
+    _require_effect_alleles(parts, effect_allele, is_complex)
     columns = {
-        "row_number": pa.array(np.arange(len(effect_allele), dtype=np.int32)),
+        "row_number": pa.array(np.arange(parts.n_rows, dtype=np.int32)),
         "contig": contig,
         "position": position,
-        "rsid": pc.coalesce(parts["hm_rsid"], parts["rsid"]),
+        "rsid": _rsids(parts),
         "effect_allele": effect_allele,
         "other_allele": other_allele,
-        "effect_weight": _weights(parts, problem),
-        "effect_type": _effect_types(parts, problem),
+        "effect_weight": _weights(parts, is_complex),
+        "effect_type": _effect_types(parts, is_complex),
         "effect_frequency": _effect_frequencies(parts["effect_frequency"]),
-        "problem": problem,
+        "problem": _problems(is_complex),
     }
     return pa.table(columns, schema=SCORING_ROW_SCHEMA)
 
 
-def _places(parts: _Parts, effect_allele: pa.Array) -> tuple[pa.Array, pa.Array, pa.Array]:
+def _rsids(parts: _Parts) -> pa.Array:
+    if "hm_rsid" not in parts.layout:
+        return parts["rsid"]
+    return pc.coalesce(parts["hm_rsid"], parts["rsid"])
+
+
+def _places(
+    parts: _Parts, effect_allele: pa.DictionaryArray
+) -> tuple[pa.DictionaryArray, pa.Array, pa.DictionaryArray]:
     """(contig, position, other allele): harmonised, the file's own, or those its IDs name."""
     other_allele = _other_alleles(parts)
     if _is_harmonised(parts.layout):
-        failed = pc.equal(pc.utf8_lower(parts["hm_source"]), "unknown")
-        contig, position = _null_where(failed, parts["hm_chr"]), parts["hm_pos"]
+        failed = is_said(parts["hm_source"], _is_unknown)
+        contig, position = _no_word_where(failed, parts["hm_chr"]), parts["hm_pos"]
     elif _has_coordinates(parts.layout):
         contig, position = parts["contig"], parts["position"]
     else:
-        contig, position, ref, alt = places_in_ids(parts["rsid"])
-        other_allele = pc.coalesce(other_allele, _opposite(effect_allele, ref, alt))
-    contig, position = canonical_contigs(contig), parse_positions(position)
-    incomplete = pc.or_(pc.is_null(contig), pc.is_null(position))
-    return _null_where(incomplete, contig), _null_where(incomplete, position), other_allele
+        names, position, ref, alt = places_in_ids(parts["rsid"])
+        contig = words_of(names)
+        opposite = _opposite(effect_allele.cast(pa.string()), ref, alt)
+        other_allele = words_of(pc.coalesce(other_allele.cast(pa.string()), opposite))
+    contig, position = map_words(contig, canonical_contigs), parse_positions(position)
+    incomplete = lacks(contig) | lacks(position)
+    return _no_word_where(incomplete, contig), _null_where(incomplete, position), other_allele
 
 
-def _other_alleles(parts: _Parts) -> pa.Array:
+def _is_unknown(words: pa.Array) -> pa.Array:
+    return pc.equal(pc.utf8_lower(words), "unknown")
+
+
+def _other_alleles(parts: _Parts) -> pa.DictionaryArray:
     """Null for "A/C" and the like: which of the two it was is not known."""
-    alleles = pc.coalesce(parts["other_allele"], parts["hm_inferotherallele"])
-    return pc.utf8_upper(_null_where(pc.match_substring(alleles, "/"), alleles))
+    alleles = parts["other_allele"]
+    if "hm_inferotherallele" in parts.layout:
+        inferred = parts["hm_inferotherallele"].cast(pa.string())
+        alleles = words_of(pc.coalesce(alleles.cast(pa.string()), inferred))
+    return map_words(alleles, _single_allele)
+
+
+def _single_allele(words: pa.Array) -> pa.Array:
+    several = pc.match_substring(words, "/").fill_null(False)
+    return pc.utf8_upper(pc.if_else(several, pa.scalar(None, pa.string()), words))
 
 
 def _opposite(effect_allele: pa.Array, ref: pa.Array, alt: pa.Array) -> pa.Array:
     """The one of ref and alt that is not the effect allele; null where neither is it, and where ALT
     is no one sequence ("C,G", ".", "*")."""
-    alt = _null_where(pc.match_substring_regex(alt, "[,.*]"), alt)
+    is_no_sequence = pc.match_substring_regex(alt, "[,.*]").fill_null(False)
+    alt = pc.if_else(is_no_sequence, pa.scalar(None, pa.string()), alt)
     is_ref, is_alt = pc.equal(effect_allele, ref), pc.equal(effect_allele, alt)
     return pc.case_when(pc.make_struct(is_ref, is_alt), alt, ref)
 
 
-def _problems(parts: _Parts, effect_allele: pa.Array, other_allele: pa.Array) -> pa.Array:
-    """`unsupported_complex` where no additive, dominant or recessive sum can hold the row."""
-    kinds = pc.utf8_lower(parts["variant_type"]), pc.utf8_lower(parts["effect_type"])
+def _is_complex(
+    parts: _Parts, effect_allele: pa.DictionaryArray, other_allele: pa.DictionaryArray
+) -> Bools:
+    """(rows,) no additive, dominant or recessive sum can hold the row."""
     signs = [
-        pc.is_in(kinds[0], value_set=pa.array(_COMPLEX_VARIANT_TYPES)),
-        pc.equal(kinds[1], "nonadditive"),
-        pc.match_substring_regex(parts["rsid"], _COMPLEX_NAME),
-        pc.invert(pc.match_substring_regex(effect_allele, _BASES)),
-        pc.invert(pc.match_substring_regex(other_allele, _BASES)),
+        is_said(parts["variant_type"], _is_complex_type),
+        is_said(parts["effect_type"], lambda words: pc.equal(pc.utf8_lower(words), "nonadditive")),
+        is_said(effect_allele, _is_no_sequence),
+        is_said(other_allele, _is_no_sequence),
+        _has_complex_name(parts["rsid"]),
         _has_dosage_weights_only(parts),
         *(_flags(parts, flag) for flag in _COMPLEX_FLAGS),
     ]
-    is_complex = reduce(pc.or_, [sign.fill_null(False) for sign in signs])
-    return pc.if_else(is_complex, UNSUPPORTED_COMPLEX, pa.scalar(None, pa.string()))
+    return np.logical_or.reduce(signs)
 
 
-def _has_dosage_weights_only(parts: _Parts) -> pa.Array:
-    given = [pc.is_valid(parts[column]) for column in _DOSAGE_WEIGHTS]
-    return pc.and_(pc.is_null(parts["effect_weight"]), reduce(pc.and_, given))
+def _is_complex_type(words: pa.Array) -> pa.Array:
+    return pc.is_in(pc.utf8_lower(words), value_set=pa.array(_COMPLEX_VARIANT_TYPES))
 
 
-def _flags(parts: _Parts, flag: str) -> pa.Array:
-    """Boolean; an empty flag is false."""
-    words = pc.utf8_lower(parts[flag])
-    is_true = pc.is_in(words, value_set=pa.array(_TRUE_WORDS))
-    is_known = pc.or_(is_true, pc.is_in(words, value_set=pa.array((*_FALSE_WORDS, None))))
-    bad = first_true(pc.invert(is_known))
+def _is_no_sequence(words: pa.Array) -> pa.Array:
+    return pc.invert(pc.match_substring_regex(words, _BASES))
+
+
+def _has_complex_name(rsids: pa.Array) -> Bools:
+    """(rows,) whether the name says so. A plain rsID does not, and costs no regular expression."""
+    plain = pc.and_not(pc.starts_with(rsids, "rs"), pc.match_substring(rsids, "_"))
+    doubtful = ~pc.fill_null(plain, True).to_numpy(zero_copy_only=False)
+    names = rsids.filter(pa.array(doubtful))
+    said = pc.match_substring_regex(names, _COMPLEX_NAME).to_numpy(zero_copy_only=False)
+    doubtful[doubtful] = said
+    return doubtful
+
+
+def _problems(is_complex: Bools) -> pa.DictionaryArray:
+    """`unsupported_complex` on those rows."""
+    indices = pa.array(np.zeros(len(is_complex), np.int32), mask=~is_complex)
+    return pa.DictionaryArray.from_arrays(indices, pa.array([UNSUPPORTED_COMPLEX], pa.string()))
+
+
+def _has_dosage_weights_only(parts: _Parts) -> Bools:
+    has_none = lacks(parts["effect_weight"])
+    if not parts.layout.keys() >= set(_DOSAGE_WEIGHTS):
+        return np.zeros(len(has_none), bool)
+    given = [~lacks(parts[part]) for part in _DOSAGE_WEIGHTS]
+    return np.logical_and.reduce([has_none, *given])
+
+
+def _flags(parts: _Parts, flag: str) -> Bools:
+    """(rows,) an empty flag is false."""
+    words = parts[flag]
+    known = pa.array((*_TRUE_WORDS, *_FALSE_WORDS))
+    bad = _first_row(is_said(words, lambda said: pc.invert(_lower_is_in(said, known))))
     if bad is not None:
         raise parts.error(
-            f"{parts[flag][bad]} is neither True nor False.",
+            f"{words[bad]} is neither True nor False.",
             part=flag,
             row=bad,
             fix="Write True or False.",
         )
-    return is_true
+    return is_said(words, lambda said: _lower_is_in(said, pa.array(_TRUE_WORDS)))
 
 
-def _require_effect_alleles(parts: _Parts, effect_allele: pa.Array, problem: pa.Array) -> None:
-    bad = first_true(pc.and_(pc.is_null(effect_allele), pc.is_null(problem)))
+def _lower_is_in(words: pa.Array, values: pa.Array) -> pa.Array:
+    return pc.is_in(pc.utf8_lower(words), value_set=values)
+
+
+def _require_effect_alleles(
+    parts: _Parts, effect_allele: pa.DictionaryArray, is_complex: Bools
+) -> None:
+    bad = _first_row(lacks(effect_allele) & ~is_complex)
     if bad is not None:
         raise parts.error(
             "this row has no effect allele.",
@@ -330,12 +400,11 @@ def _require_effect_alleles(parts: _Parts, effect_allele: pa.Array, problem: pa.
         )
 
 
-def _weights(parts: _Parts, problem: pa.Array) -> pa.Array:
+def _weights(parts: _Parts, is_complex: Bools) -> pa.Array:
     text = parts["effect_weight"]
     numbers = parse_numbers(text)
-    usable = pc.is_finite(numbers).fill_null(False)
-    not_needed = pc.and_(pc.is_null(text), pc.is_valid(problem))
-    bad = first_true(pc.invert(pc.or_(usable, not_needed)))
+    usable = pc.is_finite(numbers).fill_null(False).to_numpy(zero_copy_only=False)
+    bad = _first_row(~usable & ~(lacks(text) & is_complex))
     if bad is not None:
         raise parts.error(
             f"{text[bad]} is not a finite number."
@@ -348,36 +417,57 @@ def _weights(parts: _Parts, problem: pa.Array) -> pa.Array:
     return numbers
 
 
-def _effect_types(parts: _Parts, problem: pa.Array) -> pa.Array:
+def _effect_types(parts: _Parts, is_complex: Bools) -> pa.DictionaryArray:
     """From is_dominant and is_recessive, else from an effect_type column, else additive."""
     dominant, recessive = _flags(parts, "is_dominant"), _flags(parts, "is_recessive")
-    stated = pc.utf8_lower(parts["effect_type"])
-    by_flag = pc.case_when(pc.make_struct(dominant, recessive), "dominant", "recessive")
-    is_known = pc.is_in(stated, value_set=pa.array((*_EFFECT_TYPES, None)))
-    contradicts = pc.not_equal(by_flag, stated).fill_null(False)
+    words = map_words(parts["effect_type"], pc.utf8_lower)
+    unknown = is_said(words, lambda said: pc.invert(_lower_is_in(said, pa.array(_EFFECT_TYPES))))
+    stated = per_row(words, _effect_codes(words.dictionary), -1)
+    by_flag = np.select([dominant, recessive], [_DOMINANT, _RECESSIVE], -1)
     wrong = {
-        "is_dominant and is_recessive are both True.": pc.and_(dominant, recessive),
-        "the effect type is not one of additive, dominant, recessive.": pc.invert(is_known),
-        "effect_type contradicts is_dominant or is_recessive.": contradicts,
+        "is_dominant and is_recessive are both True.": dominant & recessive,
+        "the effect type is not one of additive, dominant, recessive.": unknown,
+        "effect_type contradicts is_dominant or is_recessive.": (by_flag >= 0)
+        & (stated >= 0)
+        & (by_flag != stated),
     }
     for what, mask in wrong.items():
-        bad = first_true(pc.and_(mask, pc.is_null(problem)))
+        bad = _first_row(mask & ~is_complex)
         if bad is not None:
             raise parts.error(
                 what, part="effect_type", row=bad, fix="Give the row one effect type."
             )
-    is_complex = pc.is_valid(problem)
-    return pc.if_else(is_complex, "additive", pc.coalesce(by_flag, stated, "additive"))
+    code = np.select([is_complex, by_flag >= 0, stated >= 0], [0, by_flag, stated], 0)
+    return pa.DictionaryArray.from_arrays(
+        pa.array(code.astype(np.int32)), pa.array(_EFFECT_TYPES, pa.string())
+    )
+
+
+def _effect_codes(words: pa.Array) -> npt.NDArray[np.int64]:
+    codes = pc.index_in(words, value_set=pa.array(_EFFECT_TYPES))
+    return pc.fill_null(codes, -1).to_numpy().astype(np.int64)
 
 
 def _effect_frequencies(text: pa.Array) -> pa.Array:
     numbers = parse_numbers(text)
     in_range = pc.and_(pc.greater_equal(numbers, 0), pc.less_equal(numbers, 1))
-    return _null_where(pc.invert(in_range), numbers)
+    return pc.if_else(in_range, numbers, pa.scalar(None, pa.float64()))
 
 
-def _null_where(mask: pa.Array, values: pa.Array) -> pa.Array:
-    return pc.if_else(mask.fill_null(False), pa.scalar(None, values.type), values)
+def _null_where(mask: Bools, values: pa.Array) -> pa.Array:
+    if not mask.any():
+        return values
+    return pc.if_else(pa.array(mask), pa.scalar(None, values.type), values)
+
+
+def _no_word_where(mask: Bools, words: pa.DictionaryArray) -> pa.DictionaryArray:
+    return pa.DictionaryArray.from_arrays(_null_where(mask, words.indices), words.dictionary)
+
+
+def _first_row(mask: Bools) -> int | None:
+    """The first row of which it is true."""
+    row = int(mask.argmax())
+    return row if mask[row] else None
 
 
 def _accession(parts: _Parts, metadata: Mapping[str, str]) -> str:

@@ -1,7 +1,8 @@
 """One shard's work: blocks in, partial sums and matches out; the same function inline and on Ray.
 
 Plan, one shard, merge: `ScorePlan` is made once from the scoring files and broadcast, `score_shard`
-is the work of one task and may run again anywhere, `core.scoring.scores` merges in shard order.
+is the work of one task and may run again anywhere, `add_scores` adds two of them along the edges of
+a fixed tree (`shard_tree`), so the result does not depend on the number of workers.
 """
 
 from collections.abc import Iterable, Mapping

@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.genotypes.block import DosageBlock
+from core.scoring.join import MOST_SETS, join_rows
 from core.scoring.policy import Compat, ScoringPolicy, policy_for
-from core.scoring.rows import MOST_SETS, join_rows
 from core.scoring.scoring_file import ScoringFile, read_scoring_file
 from core.scoring.shard import ScorePlan, score_shard
 from core.scoring.sums import ScoreTotals
@@ -98,7 +98,7 @@ def test_a_score_comes_to_the_same_alone_in_company_and_in_other_blocks(
     seed, n_samples, missing, n_sets, imputed
 ):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("core.scoring.rows.MOST_SETS", n_sets)
+        patch.setattr("core.scoring.join.MOST_SETS", n_sets)
         check_company(seed, n_samples, missing, imputed=imputed)
 
 

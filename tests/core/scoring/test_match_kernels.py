@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 
 from core.genotypes.block import DosageBlock
 from core.scoring.alleles import UNKNOWN_ALLELE, allele_codes, alleles_of, long_alleles_of
+from core.scoring.join import join_rows
 from core.scoring.matching import match_block
 from core.scoring.policy import Compat, ScoringPolicy, policy_for
-from core.scoring.rows import ScoreRows, join_rows
+from core.scoring.rows import ScoreRows
 from core.scoring.scoring_file import ScoringFile, read_scoring_file
 from tests.builders.blocks import Site, block_of
 from tests.builders.pairwise_matching import Fate, fates

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from core.genotypes.block import DosageBlock
+from core.scoring.join import join_rows
 from core.scoring.matching import MATCH_TYPES, REASONS, match_block
 from core.scoring.policy import Compat, ScoringPolicy, policy_for
-from core.scoring.rows import join_rows
 from core.scoring.scoring_file import read_scoring_file
 from tests.builders.blocks import Site, block_of
 from tests.builders.scoring_file import Row, write_scoring_file

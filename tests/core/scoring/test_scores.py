@@ -5,8 +5,17 @@ import pyarrow as pa
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.scoring.scores import contested_rows, merge
-from core.scoring.shard import MATCH_SCHEMA, ShardScores, from_partial, matches_of, to_partial
+from core.scoring.contested_rows import contested_rows
+from core.scoring.match_table import lines_of_rows
+from core.scoring.shard import (
+    MATCH_SCHEMA,
+    ShardScores,
+    add_scores,
+    from_partial,
+    matches_of,
+    to_partial,
+)
+from core.scoring.shard_tree import add_in_tree
 from core.scoring.sums import NO_SETS, Sums
 
 MATCHED, EXCLUDED, UNMATCHED = 0, 1, 2
@@ -49,13 +58,13 @@ def shard(value: float, *rows: tuple[int, int, int]) -> ShardScores:
 def test_partial_sums_are_added_along_the_tree():
     """Floats do not commute: another order would give other bits."""
     values = [1e16, 1.0, 1.0, -1e16]
-    merged = merge(shard(value) for value in values)
+    merged = add_in_tree((shard(value) for value in values), add_scores)
     assert merged.sums.of_score(0).score_sum.tolist() == [0.0, 0.0]
 
 
 def test_a_row_that_one_shard_matches_and_another_misses_is_matched():
-    merged = merge([shard(0, (5, UNMATCHED, -1)), shard(0, (5, MATCHED, 1))])
-    assert merged.matches.column("status").to_pylist() == [MATCHED]
+    met = matches((5, UNMATCHED, -1), (4, EXCLUDED, 0), (5, MATCHED, 1), (5, MATCHED, 2))
+    assert lines_of_rows(7, met).tolist() == [-1, -1, -1, -1, 1, 2, -1]
 
 
 def test_a_row_met_by_two_shards_stays_with_the_better_match():

@@ -5,9 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from core.scoring.contested_rows import contested_rows
+from core.scoring.join import join_rows
 from core.scoring.policy import Compat, policy_for
-from core.scoring.rows import join_rows
-from core.scoring.scores import contested_rows
 from core.scoring.scoring_file import read_scoring_file
 from core.scoring.shard import ScorePlan, score_shard
 from core.scoring.terms import TermContext

@@ -2,8 +2,8 @@
 
 import pytest
 
+from core.scoring.join import join_rows, unjoinable_reason
 from core.scoring.policy import Compat, policy_for
-from core.scoring.rows import join_rows, unjoinable_reason
 from core.scoring.scoring_file import read_scoring_file
 from tests.builders.scoring_file import Row, write_scoring_file
 
@@ -53,5 +53,5 @@ def test_several_files_share_one_table(file, tmp_path):
     )
     rows = join_rows([file, other], policy())
     assert rows.accessions == ("PGS999999", "B")
-    assert rows.score.tolist() == [0, 0, 1, 0]
-    assert rows.effect_weight.tolist() == [1.0, 0.25, 2.0, 0.5]
+    assert rows.score.tolist() == [0, 1, 0, 0]
+    assert rows.effect_weight.tolist() == [1.0, 2.0, 0.25, 0.5]

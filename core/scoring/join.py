@@ -1,0 +1,221 @@
+"""The rows of all scoring files of a run as ScoreRows.
+
+Rows that cannot be joined (no coordinates, complex alleles) are left out, with their reason.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from core.scoring.alleles import NO_ALLELE, allele_codes, alleles_of, long_alleles_of, read_only
+from core.scoring.patterns import KeyedRows, counting_order, distinct_patterns
+from core.scoring.policy import EffectTypeSource, MatchBy, ScoringPolicy, StrandFlip
+from core.scoring.rows import MANY_ROWS, POSITION_BITS, Patterns, ScoreRows, codes_of
+from core.scoring.scoring_file import ScoringFile
+from core.scoring.sums import ScoreSets
+from core.scoring.weighted_sum import ADDITIVE, DOMINANT, RECESSIVE
+from core.variants import complement, reverse_complement
+from core.words import lacks, per_row, word_codes, words_of
+
+Indices = npt.NDArray[np.int64]
+
+_EFFECT_CODES = {"additive": ADDITIVE, "dominant": DOMINANT, "recessive": RECESSIVE}
+_N_KINDS = len(_EFFECT_CODES)
+_ALLELES = ("effect_allele", "other_allele")
+
+
+@dataclass(frozen=True, slots=True)
+class _Alleles:
+    """The A distinct alleles of all files, sorted; number 0 is none, allele i has number i + 1.
+
+    code, flipped    (A + 1,) allele codes, of the allele and of it on the other strand
+    length           (A + 1,) bases
+    """
+
+    strings: pa.Array
+    long_alleles: Mapping[bytes, int]
+    code: Indices
+    flipped: Indices
+    length: Indices
+
+    @classmethod
+    def of(cls, tables: Sequence[pa.Table], flips: StrandFlip) -> "_Alleles":
+        strings = _distinct(tables, *_ALLELES)
+        on_other_strand = complement if flips is StrandFlip.BASEWISE else reverse_complement
+        flipped = pa.array([on_other_strand(text) for text in strings.to_pylist()], pa.string())
+        long_alleles = long_alleles_of(strings, flipped)
+        code, other = (allele_codes(alleles_of(x), long_alleles) for x in (strings, flipped))
+        length = pc.binary_length(strings).to_numpy().astype(np.int64)
+        return cls(strings, long_alleles, *(np.append(0, x) for x in (code, other, length)))
+
+    def numbers(self, words: pa.DictionaryArray) -> Indices:
+        """(rows,) the number of each row's allele."""
+        return per_row(words, 1 + codes_of(words.dictionary, self.strings), 0)
+
+    def flip(self, allele: Indices, opposite: Indices, rule: StrandFlip) -> Indices:
+        """Codes of alleles (numbers) on the other strand; none where `rule` never flips them.
+
+        Outside `basewise`, only a substitution is flipped: both alleles of equal length, or a
+        single base whose other allele is unknown.
+        """
+        if rule is StrandFlip.BASEWISE:
+            return self.flipped[allele]
+        length = np.where(opposite == 0, 1, self.length[opposite])
+        return np.where(self.length[allele] == length, self.flipped[allele], NO_ALLELE)
+
+
+def join_rows(files: Sequence[ScoringFile], policy: ScoringPolicy) -> ScoreRows:
+    """The joinable rows of all `files` under `policy`.
+
+    Score k is files[k]. Rows with a `problem`, and rows without what `match_by` needs, are left
+    out: `unjoinable_reason` says why, row by row.
+    """
+    tables = [_joinable_rows(file.rows, policy.match_by) for file in files]
+    contigs, alleles = _distinct(tables, "contig"), _Alleles.of(tables, policy.strand_flip)
+    by_rsid = policy.match_by is MatchBy.RSID
+    ids = _distinct(tables, "rsid") if by_rsid else pa.array([], pa.string())
+    parts = [_keyed(table, policy, contigs, ids, alleles) for table in tables]
+    key, pattern, place = distinct_patterns(parts)
+    order, first = counting_order(place, len(key))
+    score = np.repeat(np.arange(len(files), dtype=np.int32), [len(part.key) for part in parts])
+    score = score[order]
+    frequency = np.concatenate([part.frequency for part in parts])[order]
+    sets, score_set = _score_sets(first, score)
+    effect, other, kind = _unpacked(pattern, len(alleles.code))
+    return ScoreRows(
+        accessions=tuple(file.accession for file in files),
+        match_by=policy.match_by,
+        contigs=tuple(contigs.to_pylist()),
+        ids=ids,
+        long_alleles=alleles.long_alleles,
+        sets=sets,
+        patterns=Patterns(
+            key=read_only(key),
+            first=read_only(first),
+            effect=read_only(alleles.code[effect]),
+            other=read_only(alleles.code[other]),
+            effect_flipped=read_only(alleles.flip(effect, other, policy.strand_flip)),
+            other_flipped=read_only(alleles.flip(other, effect, policy.strand_flip)),
+            effect_type=read_only(kind),
+            repeats_score=read_only(_any_repeat(first, score)),
+            one_frequency=read_only(~_any_change(first, np.nan_to_num(frequency, nan=-1.0))),
+            score_set=read_only(score_set),
+        ),
+        score=read_only(score),
+        row_number=np.concatenate([part.row_number for part in parts])[order],
+        effect_weight=read_only(np.concatenate([part.weight for part in parts])[order]),
+        effect_frequency=frequency,
+    )
+
+
+def _joinable_rows(rows: pa.Table, match_by: MatchBy) -> pa.Table:
+    joinable = lacks(unjoinable_reason(rows, match_by))
+    return rows if joinable.all() else rows.filter(pa.array(joinable))
+
+
+def _keyed(
+    rows: pa.Table, policy: ScoringPolicy, contigs: pa.Array, ids: pa.Array, alleles: _Alleles
+) -> KeyedRows:
+    effect, other = (alleles.numbers(_words(rows, name)) for name in _ALLELES)
+    pattern = (effect * len(alleles.code) + other) * _N_KINDS + _effect_types(rows, policy)
+    return KeyedRows(
+        key=_row_keys(rows, policy.match_by, contigs, ids),
+        pattern=pattern,
+        row_number=_numpy(rows, "row_number").astype(np.int32),
+        weight=_numpy(rows, "effect_weight").astype(np.float64),
+        frequency=_floats(rows, "effect_frequency"),
+    )
+
+
+def _unpacked(pattern: Indices, n_alleles: int) -> tuple[Indices, Indices, npt.NDArray[np.int8]]:
+    """(effect allele, other allele: their numbers; effect type)."""
+    pair, kind = np.divmod(pattern, _N_KINDS)
+    return *np.divmod(pair, n_alleles), kind.astype(np.int8)
+
+
+def _any_change(first: Indices, values: np.ndarray) -> npt.NDArray[np.bool_]:
+    """(P,) whether the rows of a pattern differ."""
+    changes = np.append(False, values[1:] != values[:-1])[: len(values)]
+    changes[first[:-1]] = False
+    return _any_row(first, changes)
+
+
+def _any_repeat(first: Indices, score: npt.NDArray[np.int32]) -> npt.NDArray[np.bool_]:
+    """(P,) whether a pattern has several rows of one score; they stand side by side."""
+    repeats = np.append(False, score[1:] == score[:-1])[: len(score)]
+    repeats[first[:-1]] = False
+    return _any_row(first, repeats)
+
+
+def _any_row(first: Indices, rows: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+    return np.logical_or.reduceat(rows, first[:-1]) if len(rows) else rows
+
+
+MOST_SETS = 64
+
+
+def _score_sets(first: Indices, score: npt.NDArray[np.int32]) -> tuple[ScoreSets, Indices]:
+    """(the sets of scores that most patterns of many rows have, (P,) the set of each or -1)."""
+    set_of = np.full(len(first) - 1, -1, np.int64)
+    many = np.flatnonzero(np.diff(first) >= MANY_ROWS)
+    n_patterns: dict[bytes, int] = {}
+    names = [score[first[p] : first[p + 1]].tobytes() for p in many.tolist()]
+    for name in names:
+        n_patterns[name] = n_patterns.get(name, 0) + 1
+    common = sorted(n_patterns, key=lambda name: -n_patterns[name])[:MOST_SETS]
+    number = {name: n for n, name in enumerate(common)}
+    set_of[many] = [number.get(name, -1) for name in names]
+    members = [np.frombuffer(name, np.int32).astype(np.int64) for name in common]
+    ends = np.cumsum([0, *map(len, members)])
+    return ScoreSets(ends, np.concatenate([*members, np.empty(0, np.int64)])), set_of
+
+
+def unjoinable_reason(rows: pa.Table, match_by: MatchBy) -> pa.DictionaryArray:
+    """(rows,) WORDS: the row's own problem, else `bad_coordinates`, else null."""
+    needed = ("rsid",) if match_by is MatchBy.RSID else ("contig", "position")
+    lost = np.logical_or.reduce([lacks(rows.column(name)) for name in needed])
+    problem = _words(rows, "problem")
+    code = word_codes(problem)
+    code = np.where((code < 0) & lost, len(problem.dictionary), code)
+    reasons = pa.array([*problem.dictionary.to_pylist(), "bad_coordinates"], pa.string())
+    return pa.DictionaryArray.from_arrays(pa.array(code, mask=code < 0), reasons)
+
+
+def _row_keys(
+    table: pa.Table, match_by: MatchBy, contigs: pa.Array, ids: pa.Array
+) -> npt.NDArray[np.int64]:
+    if match_by is MatchBy.RSID:
+        return codes_of(table.column("rsid").combine_chunks(), ids)
+    names = _words(table, "contig")
+    code = per_row(names, codes_of(names.dictionary, contigs), -1)
+    return (code << POSITION_BITS) | _numpy(table, "position").astype(np.int64)
+
+
+def _effect_types(table: pa.Table, policy: ScoringPolicy) -> npt.NDArray[np.int64]:
+    if policy.effect_type is not EffectTypeSource.FROM_FILE:
+        return np.full(len(table), _EFFECT_CODES[policy.effect_type], np.int64)
+    names = _words(table, "effect_type")
+    return per_row(names, codes_of(names.dictionary, pa.array(list(_EFFECT_CODES))), -1)
+
+
+def _distinct(tables: Sequence[pa.Table], *names: str) -> pa.Array:
+    """The strings of those columns, sorted, without null; some may be those of rows left out."""
+    columns = [_words(table, name).dictionary for table in tables for name in names]
+    distinct = pa.chunked_array(columns, pa.string()).unique().drop_null()
+    return distinct.take(pc.array_sort_indices(distinct))
+
+
+def _words(table: pa.Table, name: str) -> pa.DictionaryArray:
+    return words_of(table.column(name))
+
+
+def _numpy(table: pa.Table, name: str) -> np.ndarray:
+    return table.column(name).to_numpy()
+
+
+def _floats(table: pa.Table, name: str) -> npt.NDArray[np.float64]:
+    return pc.fill_null(table.column(name), float("nan")).to_numpy().astype(np.float64)
