@@ -59,7 +59,7 @@ class DosageBlock:
 
         `ploidy` is None where every call of the block is diploid.
         """
-        columns = [sites[name].cast(SITE_SCHEMA.field(name).type) for name in SITE_SCHEMA.names]
+        columns = [_cast(sites[field.name], field.type) for field in SITE_SCHEMA]
         names = [*SITE_SCHEMA.names, "dosage"]
         columns.append(_sample_lists(dosage))
         if ploidy is not None:
@@ -134,6 +134,10 @@ def values_of(column: pa.Array) -> np.ndarray:
     values = values[column.offset : column.offset + len(column)]
     values.flags.writeable = False
     return values
+
+
+def _cast(column: pa.Array, kind: pa.DataType) -> pa.Array:
+    return column if column.type == kind else column.cast(kind)
 
 
 def _sample_lists(matrix: np.ndarray) -> pa.FixedSizeListArray:

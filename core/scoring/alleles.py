@@ -183,41 +183,10 @@ def _write_ids(
     return offsets, data
 
 
-def matched_alleles(
-    ref: Alleles,
-    alt: Alleles,
-    rows: npt.NDArray[np.int64],
-    is_ref: npt.NDArray[np.bool_],
-) -> pa.Array:
-    """REF or ALT of each of `rows`; a negative row has none (null)."""
-    return _strings(rows, *_write_alleles(ref, alt, rows, is_ref))
-
-
 def _strings(rows: npt.NDArray[np.int64], offsets: npt.NDArray[np.int32], data: Bytes) -> pa.Array:
     known = np.packbits(rows >= 0, bitorder="little")
     buffers = [pa.py_buffer(known), pa.py_buffer(offsets), pa.py_buffer(data)]
     return pa.Array.from_buffers(pa.string(), len(rows), buffers)
-
-
-@kernel
-def _write_alleles(
-    ref: Alleles,
-    alt: Alleles,
-    rows: npt.NDArray[np.int64],
-    is_ref: npt.NDArray[np.bool_],
-) -> tuple[npt.NDArray[np.int32], Bytes]:
-    """(offsets, data) of the strings."""
-    offsets = np.zeros(len(rows) + 1, np.int32)
-    for n in range(len(rows)):
-        i, size = rows[n], 0
-        if i >= 0:
-            size = _length(ref, i) if is_ref[n] else _length(alt, i)
-        offsets[n + 1] = offsets[n] + size
-    data = np.empty(offsets[len(rows)], np.uint8)
-    for n in range(len(rows)):
-        if rows[n] >= 0:
-            _copy(ref if is_ref[n] else alt, rows[n], data, offsets[n])
-    return offsets, data
 
 
 @kernel

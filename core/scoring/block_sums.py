@@ -39,12 +39,12 @@ def add_block(context: TermContext, block: DosageBlock, matches: BlockMatches, s
     sums_alts = terms.is_ref & (matches.sites.n_alts[terms.variant] > 1)
     if block.hard_calls is None:
         is_plain &= ~sums_alts & (terms.effect_type == kernels.ADDITIVE)
-        add_imputed(context, block, terms.take(is_plain), sums)
+        add_imputed(context, block, terms.where(is_plain), sums)
     else:
-        _add_hard(context, block, block.hard_calls, terms.take(is_plain & ~sums_alts), sums)
-        summed = terms.take(is_plain & sums_alts)
+        _add_hard(context, block, block.hard_calls, terms.where(is_plain & ~sums_alts), sums)
+        summed = terms.where(is_plain & sums_alts)
         _add_hard(context, block, *_summed_alts(block, block.hard_calls, summed), sums)
-    general = terms.take(~is_plain).by_row()
+    general = terms.where(~is_plain).by_row()
     sex_unknown = np.zeros(len(matches.row), bool)
     if len(general):
         sex_unknown[general.match[add_general(context, block, general, sums)]] = True
@@ -90,7 +90,7 @@ def _add_hard(
         terms.alone & (terms.n_rows >= MANY_ROWS) & ~(missing & frequencies_differ(context, terms))
     )
     many &= many.sum() >= _FEWEST
-    together, few = terms.take(many), terms.take(~many).by_row()
+    together, few = terms.where(many), terms.where(~many).by_row()
     stand_in = stand_ins(context, block, calls, together, missing[many])
     add_many(context, calls, together, stand_in, sums)
     missing = np.repeat(missing[~many], terms.n_rows[~many])

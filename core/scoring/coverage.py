@@ -2,10 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+
+from core.words import is_said, words_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,16 +28,18 @@ class Coverage:
 
 def coverage_of(rows: pa.Table) -> Coverage:
     """Of one scoring file: `rows` is its part of a run's match table."""
-    status = rows.column("status")
-    matched = pc.equal(status, "matched").to_numpy()
+    status = words_of(rows.column("status"))
+    matched, excluded, unmatched = (
+        is_said(status, partial(pc.equal, word)) for word in ("matched", "excluded", "unmatched")
+    )
     weight = np.abs(pc.fill_null(rows.column("effect_weight"), 0.0).to_numpy())
-    reasons = pc.value_counts(rows.filter(pa.array(~matched)).column("reason")).to_pylist()
+    reasons = pc.value_counts(rows.column("reason").filter(pa.array(~matched))).to_pylist()
     n_matched, n_rows = int(matched.sum()), len(rows)
     return Coverage(
         n_rows=n_rows,
         n_matched=n_matched,
-        n_excluded=int(pc.sum(pc.equal(status, "excluded")).as_py() or 0),
-        n_unmatched=int(pc.sum(pc.equal(status, "unmatched")).as_py() or 0),
+        n_excluded=int(excluded.sum()),
+        n_unmatched=int(unmatched.sum()),
         count=n_matched / n_rows if n_rows else 0.0,
         weight=float(weight[matched].sum() / weight.sum()) if weight.sum() > 0 else 0.0,
         reasons={pair["values"]: pair["counts"] for pair in reasons},

@@ -15,6 +15,11 @@ Floats = npt.NDArray[np.float64]
 Indices = npt.NDArray[np.int64]
 
 _CALLS = np.array([0.0, 1.0, 2.0])
+_EFFECT_TYPES = np.arange(3, dtype=np.int8)[:, None]
+_OBSERVED = np.stack(
+    [effect_dosages(named, 2.0, _EFFECT_TYPES) for named in (_CALLS[None], 2.0 - _CALLS[None])]
+)
+"""(effect allele is REF, effect type, call) → effect dosage."""
 
 
 def add_few(context: TermContext, calls: Bytes, terms: Terms, stand_in: Floats, sums: Sums) -> None:
@@ -38,8 +43,7 @@ def add_few(context: TermContext, calls: Bytes, terms: Terms, stand_in: Floats, 
 
 def observed_dosages(terms: Terms) -> Floats:
     """(T, 3) effect dosage of the calls 0, 1, 2."""
-    named = np.where(terms.is_ref[:, None], 2.0 - _CALLS, _CALLS)
-    return effect_dosages(named, 2.0, terms.effect_type[:, None])
+    return _OBSERVED[terms.is_ref.view(np.int8), terms.effect_type]
 
 
 def stand_ins(
@@ -49,7 +53,7 @@ def stand_ins(
     not `missing`) there is none."""
     stand_in = np.full(len(terms), np.nan)
     if missing.any():
-        chosen = terms.take(missing)
+        chosen = terms.where(missing)
         counts = kernels.count_calls(calls, block.n_samples, chosen.call)
         in_cohort = _frequency_of_counts(counts, chosen.is_ref)
         frequency = frequencies_of(context, block, chosen, in_cohort)

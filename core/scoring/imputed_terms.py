@@ -113,7 +113,7 @@ def _stand_ins(
     none."""
     stand_in = np.full(len(terms), np.nan)
     if missing.any():
-        chosen = terms.take(missing)
+        chosen = terms.where(missing)
         alternate = kernels.frequencies(dosages, chosen.variant)
         in_cohort = np.where(chosen.is_ref, 1.0 - alternate, alternate)
         frequency = frequencies_of(context, block, chosen, in_cohort)

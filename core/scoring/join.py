@@ -3,7 +3,7 @@
 Rows that cannot be joined (no coordinates, complex alleles) are left out, with their reason.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -28,6 +28,11 @@ _N_KINDS = len(_EFFECT_CODES)
 _ALLELES = ("effect_allele", "other_allele")
 
 
+def on_other_strand(flips: StrandFlip) -> Callable[[str], str | None]:
+    """How an allele is written there; None for what is no sequence."""
+    return complement if flips is StrandFlip.BASEWISE else reverse_complement
+
+
 @dataclass(frozen=True, slots=True)
 class _Alleles:
     """The A distinct alleles of all files, sorted; number 0 is none, allele i has number i + 1.
@@ -45,8 +50,8 @@ class _Alleles:
     @classmethod
     def of(cls, tables: Sequence[pa.Table], flips: StrandFlip) -> "_Alleles":
         strings = _distinct(tables, *_ALLELES)
-        on_other_strand = complement if flips is StrandFlip.BASEWISE else reverse_complement
-        flipped = pa.array([on_other_strand(text) for text in strings.to_pylist()], pa.string())
+        rule = on_other_strand(flips)
+        flipped = pa.array([rule(text) for text in strings.to_pylist()], pa.string())
         long_alleles = long_alleles_of(strings, flipped)
         code, other = (allele_codes(alleles_of(x), long_alleles) for x in (strings, flipped))
         length = pc.binary_length(strings).to_numpy().astype(np.int64)

@@ -6,14 +6,14 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from core.scoring.join import unjoinable_reason
-from core.scoring.matching import MATCH_TYPES, REASONS, Reason, Status
+from core.scoring.join import on_other_strand, unjoinable_reason
+from core.scoring.matching import IS_FLIPPED, MATCH_TYPES, REASONS, Reason, Status
 from core.scoring.patterns import counting_order
-from core.scoring.policy import MatchBy, ScoringPolicy
+from core.scoring.policy import MatchBy, ScoringPolicy, StrandFlip
 from core.scoring.rows import ScoreRows
 from core.scoring.scoring_file import ScoringFile
 from core.scoring.shard import STATUSES
-from core.words import WORDS, per_row, words_of
+from core.words import WORDS, per_row, word_codes, words_of
 
 Indices = npt.NDArray[np.int64]
 
@@ -45,17 +45,13 @@ def match_tables(
     `matches` has MATCH_SCHEMA, of all shards. One table at a time: all of them are far larger.
     """
     matches = matches.combine_chunks()
-    matched_allele = words_of(matches.column("matched_allele"))
-    outcomes = matches.set_column(
-        matches.schema.get_field_index("matched_allele"), "matched_allele", matched_allele
-    )
     line = lines_of_rows(len(rows), matches)
     order, first = counting_order(rows.score, rows.n_scores)
     for k, file in enumerate(files):
         of_score = order[first[k] : first[k + 1]]
         found = np.full(len(file.rows), -1, np.int64)
         found[rows.row_number[of_score]] = line[of_score]
-        yield _fates(file, outcomes, found, policy.match_by)
+        yield _fates(file, matches, found, policy)
 
 
 def lines_of_rows(n_rows: int, matches: pa.Table) -> Indices:
@@ -74,26 +70,38 @@ def lines_of_rows(n_rows: int, matches: pa.Table) -> Indices:
     return line
 
 
-def _fates(file: ScoringFile, matches: pa.Table, found: Indices, match_by: MatchBy) -> pa.Table:
+def _fates(file: ScoringFile, matches: pa.Table, found: Indices, policy: ScoringPolicy) -> pa.Table:
     """`found` (rows of the file,) their lines of `matches`; -1 where a row has none."""
     met = found >= 0
-    outcome = matches.take(pa.array(found, mask=~met))
     match_type, status, reason = (
         np.append(matches.column(name).to_numpy(), np.int8(-1))[found]
         for name in ("match_type", "status", "reason")
     )
     status[~met] = STATUSES.index(Status.UNMATCHED)
-    reason[~met] = _reasons_of_unmet(file, match_by)[~met]
+    reason[~met] = _reasons_of_unmet(file, policy.match_by)[~met]
     columns = [
         _coded(np.zeros(len(found)), [file.accession]),
         *(file.rows.column(name) for name in MATCHES_SCHEMA.names[1:7]),
-        outcome.column("variant_id"),
-        outcome.column("matched_allele"),
+        matches.column("variant_id").take(pa.array(found, mask=~met)),
+        _matched_alleles(file, match_type, policy.strand_flip),
         _coded(match_type, MATCH_TYPES),
         _coded(status, STATUSES),
         _coded(reason, REASONS),
     ]
     return pa.Table.from_arrays(columns, schema=MATCHES_SCHEMA)
+
+
+def _matched_alleles(
+    file: ScoringFile, match_type: npt.NDArray[np.int8], flips: StrandFlip
+) -> pa.DictionaryArray:
+    """(rows,) the allele of the record that the effect allele is, maybe on the other strand."""
+    effect = words_of(file.rows.column("effect_allele"))
+    rule, names = on_other_strand(flips), effect.dictionary.to_pylist()
+    both = pa.array([*names, *(rule(name) for name in names)], pa.string()).dictionary_encode()
+    code = word_codes(effect) + np.where(IS_FLIPPED[match_type], len(names), 0)
+    code = np.where(match_type >= 0, code, -1)
+    indices = both.indices.take(pa.array(code, mask=code < 0))
+    return pa.DictionaryArray.from_arrays(indices, both.dictionary)
 
 
 def _reasons_of_unmet(file: ScoringFile, match_by: MatchBy) -> npt.NDArray[np.int8]:

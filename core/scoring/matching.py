@@ -49,7 +49,7 @@ MATCH_TYPES: tuple[str, ...] = (
 or reads `no_oa_ref`."""
 
 _EFFECT_IS_REF = np.array(["ref" in name.removeprefix("no_oa_")[:3] for name in MATCH_TYPES])
-_IS_FLIPPED = np.array([name.endswith("_flip") for name in MATCH_TYPES])
+IS_FLIPPED = np.array([name.endswith("_flip") for name in MATCH_TYPES])
 _NO_ROWS: Indices = np.empty(0, np.int64)
 
 
@@ -256,7 +256,7 @@ def _names_split_ref(
 
 
 def _ignored_flip(policy: ScoringPolicy, found: _Candidates) -> Bools:
-    flipped = found.fits & _IS_FLIPPED[np.where(found.fits, found.kind, 0)]
+    flipped = found.fits & IS_FLIPPED[np.where(found.fits, found.kind, 0)]
     return flipped & (policy.strand_flip is StrandFlip.IGNORE)
 
 

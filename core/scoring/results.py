@@ -4,7 +4,8 @@ A folder that holds `summary.json` holds complete results.
 """
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from itertools import chain
 from pathlib import Path
 
@@ -21,11 +22,11 @@ def begin_results(folder: Path) -> None:
 
 
 def write_table(path: Path, parts: Iterable[pa.Table]) -> None:
-    """Replace a Parquet file by one made of `parts`, of which only one is held at a time.
+    """Replace a Parquet file by one made of `parts`, of which only two are held at a time.
 
     Nothing half-written carries the final name. Raises ValueError where there is no part.
     """
-    tables = iter(parts)
+    tables = _one_ahead(parts)
     first = next(tables, None)
     if first is None:
         raise ValueError(f"no table to write to {path}")
@@ -41,6 +42,16 @@ def write_table(path: Path, parts: Iterable[pa.Table]) -> None:
         for table in chain([first], tables):
             writer.write_table(table)
     _unfinished(path).replace(path)
+
+
+def _one_ahead(tables: Iterable[pa.Table]) -> Iterator[pa.Table]:
+    """The same tables; while one is used, the next is made in a thread of its own."""
+    making = iter(tables)
+    with ThreadPoolExecutor(max_workers=1) as thread:
+        coming = thread.submit(next, making, None)
+        while (table := coming.result()) is not None:
+            coming = thread.submit(next, making, None)
+            yield table
 
 
 def end_results(folder: Path, summary: Mapping[str, object]) -> None:

@@ -14,7 +14,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from core.genotypes.block import DosageBlock
-from core.scoring.alleles import matched_alleles, variant_ids
+from core.scoring.alleles import variant_ids
 from core.scoring.block_sums import add_block
 from core.scoring.joined_blocks import joined_blocks
 from core.scoring.matching import REASONS, BlockMatches, Reason, Status, match_block
@@ -32,7 +32,6 @@ MATCH_SCHEMA = pa.schema(
         ("reason", pa.int8()),
         ("match_type", pa.int8()),
         ("variant_id", pa.string()),
-        ("matched_allele", pa.string()),
     ]
 )
 """Rows of ScoreRows that met a record in a block, in ranges of `n_rows` from `row` that had the
@@ -102,7 +101,6 @@ def _match_batch(
         pa.array(reason.astype(np.int8)),
         pa.array(matches.match_type),
         variant_ids(sites.contig, sites.position, sites.ref, sites.alt, named),
-        matched_alleles(sites.ref, sites.alt, named, matches.effect_is_ref),
     ]
     return pa.RecordBatch.from_arrays(columns, schema=MATCH_SCHEMA)
 

@@ -65,7 +65,11 @@ class Terms:
     def __len__(self) -> int:
         return len(self.row)
 
-    def take(self, chosen: Bools | Indices) -> "Terms":
+    def where(self, chosen: Bools) -> "Terms":
+        """Those of a mask (T,)."""
+        return self if chosen.all() else self.take(np.flatnonzero(chosen))
+
+    def take(self, chosen: Indices) -> "Terms":
         return Terms(*(getattr(self, name)[chosen] for name in self.__slots__))
 
     def by_row(self) -> "Terms":
