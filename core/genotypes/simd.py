@@ -137,6 +137,20 @@ def _differ_mask_vector(typingctx: Any, left: Any, at: Any, right: Any, other: A
     return types.int64(left, types.int64, right, types.int64), generate
 
 
+def _move_down_vector(typingctx: Any, array: Any, first: Any, n_bytes: Any) -> Any:  # noqa: ARG001
+    if not _is_bytes(array):
+        return None
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        array, first, n_bytes = arguments
+        data = context.make_array(signature.args[0])(context, builder, array).data
+        cgutils.raw_memmove(builder, data, builder.gep(data, [first]), n_bytes, 1)
+        return n_bytes
+
+    return types.int64(array, types.int64, types.int64), generate
+
+
+_move_down_of: Any = intrinsic(_move_down_vector)
 _equal_mask_of: Any = intrinsic(_equal_mask_vector)
 _differ_mask_of: Any = intrinsic(_differ_mask_vector)
 
@@ -176,6 +190,18 @@ def _differ_mask_plain(left: Bytes, at: int, right: Bytes, other: int) -> int:
         if left[at + i] != right[other + i]:
             mask |= 1 << i
     return mask
+
+
+@inner_kernel
+def _move_down_plain(array: Bytes, first: int, n_bytes: int) -> int:
+    for i in range(n_bytes):
+        array[i] = array[first + i]
+    return n_bytes
+
+
+@inlined_kernel
+def _move_down(array: Bytes, first: int, n_bytes: int) -> int:
+    return _move_down_of(array, first, n_bytes)
 
 
 @inlined_kernel
@@ -222,6 +248,10 @@ bit_count = _bit_count_plain if IS_PLAIN else _bit_count
 
 equal_mask = _equal_mask_plain if IS_PLAIN else _equal_mask
 """(array, at, byte) -> mask of array[at : at + 64] == byte."""
+
+move_down = _move_down_plain if IS_PLAIN else _move_down
+"""(array, first, n_bytes) -> n_bytes, and array[:n_bytes] becomes array[first : first + n_bytes];
+0 <= first, 0 <= n_bytes, first + n_bytes <= len(array)."""
 
 differ_mask = _differ_mask_plain if IS_PLAIN else _differ_mask
 """(left, at, right, other) -> mask of left[at : at + 64] != right[other : other + 64]."""

@@ -85,7 +85,7 @@ class StoredBlocks:
     """
 
     def __init__(self, decoding: Decoding) -> None:
-        self._memory = BlockMemory(decoding)
+        self._memory = BlockMemory.of_thread(decoding)
         self._block: _OpenBlock | None = None
 
     def add(self, chunk: ChunkRows) -> Iterator[DosageBlock]:

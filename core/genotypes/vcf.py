@@ -25,7 +25,7 @@ from core.genotypes.vcf_wanted import Wanted
 from core.storage.byte_ranges import ByteRanges, S3Access, open_byte_ranges
 from core.storage.read_ahead import read_ahead
 
-DEFAULT_BLOCK_BYTES = 4 << 20
+DEFAULT_BLOCK_BYTES = 8 << 20
 
 
 @dataclass(frozen=True, slots=True)

@@ -98,7 +98,7 @@ class ShardScan:
         self._table = _new_table(_FIRST_LINES)
         ids = id_table(wanted.ids if wanted else frozenset())
         self._selection = Selection(np.empty(0, np.uint8), _read_only(NO_POSITIONS), ids)
-        self._memory = vcf_blocks.BlockMemory(decoding)
+        self._memory = vcf_blocks.BlockMemory.of_thread(decoding)
         self._rows = vcf_blocks.no_rows(decoding)
         self._input = open_input(text_ranges[0].compression)
         self._sites = new_site_rows(0, 0)

@@ -7,7 +7,7 @@ from typing import Any
 
 from core.genotypes import inflate
 from core.genotypes.inflate import inflate_block
-from core.genotypes.simd import PADDING, inner_kernel
+from core.genotypes.simd import PADDING, inner_kernel, move_down
 from core.genotypes.vcf_block_list import add_block
 from core.genotypes.vcf_kernels import LINE_START, N_LINE_COLUMNS, Bytes, Ints, Text
 from core.genotypes.vcf_progress import (
@@ -49,8 +49,7 @@ def _roll(text: Text, lines: Ints, p: Any) -> None:
     first = lines[0, LINE_START] if p.n_lines > 0 else p.at
     if first == 0:
         return
-    for i in range(p.filled - first):
-        text[i] = text[first + i]
+    move_down(text, first, p.filled - first)
     for i in range(p.n_lines):
         for column in range(N_LINE_COLUMNS):
             lines[i, column] -= first

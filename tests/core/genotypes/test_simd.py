@@ -39,6 +39,14 @@ def test_differ_mask_marks_the_bytes_that_differ(differ, content, at, other):
     assert unsigned(differ(array.copy(), at, array.copy(), other)) == as_mask(left != right)
 
 
+@pytest.mark.parametrize("move", [simd.move_down, simd._move_down_plain])
+@given(content=BYTES, first=st.integers(0, simd.LANES), n_bytes=st.integers(0, simd.LANES))
+def test_bytes_move_down_over_themselves(move, content, first, n_bytes):
+    array = np.frombuffer(content, np.uint8).copy()
+    assert move(array, first, n_bytes) == n_bytes
+    assert bytes(array) == content[first : first + n_bytes] + content[n_bytes:]
+
+
 @pytest.mark.parametrize("count", [simd.bit_count, simd._bit_count_plain])
 @given(mask=st.integers(-(2**63), 2**63 - 1))
 def test_bits_are_counted(count, mask):
