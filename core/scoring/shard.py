@@ -192,11 +192,21 @@ def from_partial(partial: pa.Table) -> ShardScores:
 
 def _array(partial: pa.Table, name: str, dtype: npt.DTypeLike, n_samples: int) -> Any:
     """One number per sample, but for those that everyone shares."""
-    value = partial.column(name)[0]
-    if not value.is_valid:
+    blob = _blob_of(partial, name)
+    if blob is None:
         return None
-    array = np.frombuffer(value.as_buffer(), dtype)
+    array = np.frombuffer(blob, dtype)
     return array if name in _SHARED else array.reshape(-1, n_samples)
+
+
+def _blob_of(partial: pa.Table, name: str) -> pa.Buffer | None:
+    """The value of a large_binary column of one row, zero-copy; a scalar of it would be a copy."""
+    (column,) = partial.column(name).chunks
+    if column.null_count:
+        return None
+    _, ends, data = column.buffers()
+    start, end = np.frombuffer(ends, np.int64)[column.offset : column.offset + 2].tolist()
+    return data.slice(start, end - start)
 
 
 _SHARED = frozenset({"score_offset", "dosage_offset", "records"})
@@ -204,4 +214,4 @@ _SHARED = frozenset({"score_offset", "dosage_offset", "records"})
 
 def matches_of(partial: pa.Table) -> pa.Table:
     """The MATCH_SCHEMA table of a partial; its other columns need not be loaded, nor stay so."""
-    return pa.ipc.open_stream(partial.column("matches")[0].as_buffer()).read_all()
+    return pa.ipc.open_stream(_blob_of(partial, "matches")).read_all()
