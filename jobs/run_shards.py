@@ -6,9 +6,10 @@ into the order of the plan. The function is the same in both places.
 
 import os
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import islice
 from typing import Generic, TypeVar, cast
 
 import pyarrow as pa
@@ -60,14 +61,27 @@ def run_shards(
 def _inline(
     tasks: Sequence[Task], work: Callable[[Task], pa.Table]
 ) -> Iterator[tuple[int, pa.Table]]:
-    with ThreadPoolExecutor(max_workers=len(os.sched_getaffinity(0))) as threads:
-        number_of = {threads.submit(work, task): number for number, task in enumerate(tasks)}
+    """No task starts before the table of an earlier one is done with: there are never more than
+    one table for each thread, made or being made."""
+    n_threads = len(os.sched_getaffinity(0))
+    waiting = iter(enumerate(tasks))
+    running: dict[Future[pa.Table], int] = {}
+    with ThreadPoolExecutor(n_threads) as threads:
         try:
-            for future in as_completed(number_of):
-                # A future keeps its result: the tables of all tasks need not be in memory at once
-                yield number_of.pop(future), future.result()
+            while True:
+                for number, task in islice(waiting, n_threads - len(running)):
+                    running[threads.submit(work, task)] = number
+                if not running:
+                    return
+                yield _first_finished(running)
         finally:
             threads.shutdown(wait=True, cancel_futures=True)
+
+
+def _first_finished(running: dict[Future[pa.Table], int]) -> tuple[int, pa.Table]:
+    """Takes it out of `running`: a future keeps its table."""
+    future = next(as_completed(running))
+    return running.pop(future), future.result()
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ subtrees that have to let go of one.
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 import pyarrow as pa
@@ -27,6 +28,7 @@ from core.scoring.shard import (
     to_partial,
 )
 from core.scoring.shard_tree import Subtree, add_in_tree, subtrees
+from core.scoring.sums import Sums
 from core.storage.byte_ranges import S3Access
 from jobs.partials import Partials
 from jobs.run_shards import Executor, run_shards
@@ -36,6 +38,8 @@ _DIRECTORIES = "directories"
 """A column beside those of a partial, which only travels."""
 
 OnProgress = Callable[[int, int], None]
+Load = Callable[..., pa.Table]
+"""Gives a subtree's partial, or the columns of it that it is called with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,18 +115,17 @@ class ShardRun:
         ]
         for _ in self._score(tasks, work, settled):
             pass
-        return merge(
-            from_partial((settled if subtree in again else first).load(subtree)) for subtree in kept
-        )
+        return _merged([partial((settled if one in again else first).load, one) for one in kept])
 
     def _score(
         self, tasks: Sequence[Subtree], work: ScoreShards, partials: Partials
     ) -> Iterator[Subtree]:
         """Score and store; gives each subtree when it is stored."""
         shards = [self.cut.shards[task.start : task.stop] for task in tasks]
-        for number, partial in run_shards(shards, work, self.executor):
-            self._take_directories(tasks[number], partial.column(_DIRECTORIES)[0].as_py())
-            partials.save(tasks[number], partial.drop_columns(_DIRECTORIES))
+        for number, table in run_shards(shards, work, self.executor):
+            self._take_directories(tasks[number], table.column(_DIRECTORIES)[0].as_py())
+            partials.save(tasks[number], table.drop_columns(_DIRECTORIES))
+            del table  # the next one is made meanwhile
             yield tasks[number]
 
     def _take_directories(self, task: Subtree, directories: Sequence[bytes | None]) -> None:
@@ -138,3 +141,15 @@ class ShardRun:
     def _task_size(self) -> int:
         """Threads take single shards, which cost them nothing."""
         return self.cut.task_size if self.executor is Executor.RAY else 1
+
+
+def _merged(load: Sequence[Load]) -> Merged:
+    """Of the partials of subtrees, each mapped anew whenever its sums are read."""
+    facts = [loaded(["matches", "n_records"]) for loaded in load]
+    n_records = sum(table.column("n_records")[0].as_py() for table in facts)
+    sums = [partial(_sums, loaded) for loaded in load]
+    return merge(sums, map(matches_of, facts), n_records)
+
+
+def _sums(load: Load) -> Sums:
+    return from_partial(load()).sums

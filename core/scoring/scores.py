@@ -4,7 +4,7 @@ Partial sums are added along the edges of a fixed tree (`shard_tree`), so the re
 on the number of workers. Result columns are the contract's.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -18,9 +18,9 @@ from core.scoring.matching import MATCH_TYPES, REASONS, Reason, Status
 from core.scoring.policy import Missing, ScoringPolicy
 from core.scoring.rows import ScoreRows, unjoinable_reason
 from core.scoring.scoring_file import ScoringFile
-from core.scoring.shard import STATUSES, RowsByBlock, ShardScores, add_scores
+from core.scoring.shard import STATUSES, RowsByBlock
 from core.scoring.shard_tree import add_in_tree
-from core.scoring.sums import ScoreTotals, Sums
+from core.scoring.sums import ScoreTotals, Sums, add_totals
 
 
 class ScoreStatus(StrEnum):
@@ -39,6 +39,9 @@ class ScoreStatus(StrEnum):
     MISSING_CALL = "missing_call"
     NO_CALLS = "no_calls"
 
+
+_SCORE_STATUSES: tuple[ScoreStatus, ...] = tuple(ScoreStatus)
+_UNSCORED = (ScoreStatus.NO_VARIANTS_MATCHED, ScoreStatus.MISSING_CALL)
 
 SCORES_SCHEMA = pa.schema(
     [
@@ -77,18 +80,48 @@ MATCHES_SCHEMA = pa.schema(
 
 @dataclass(frozen=True, slots=True)
 class Merged:
-    """Sums over all shards, the rows that met a record, one line per row of ScoreRows, and how many
-    records there are."""
+    """Subtrees of one size, in order, whose sums add up along the tree; the rows that met a record,
+    one line per row of ScoreRows; and how many records there are.
 
-    sums: Sums
+    `subtrees` give the sums of a subtree each, by mapping a file or from memory.
+    """
+
+    subtrees: Sequence[Callable[[], Sums]]
     matches: pa.Table
     n_records: int
 
+    def totals(self, n_scores: int, n_samples: int) -> Iterator[ScoreTotals]:
+        """What each score comes to, in their order.
 
-def merge(subtrees: Iterable[ShardScores]) -> Merged:
-    """Add neighbouring subtrees of one size, in order, to the root of the tree."""
-    root = add_in_tree(subtrees, add_scores)
-    return Merged(root.sums, _one_per_row(root.matches), root.n_records)
+        Few scores are added up at a time, and a subtree is let go of as soon as they are read: the
+        sums of all scores are never in memory, nor do pages stay mapped.
+        """
+        n_held = max(_TOTALS_BYTES // (_CELL_BYTES * n_samples), 1)
+        for first in range(0, n_scores, n_held):
+            some = range(first, min(first + n_held, n_scores))
+            parts = (_totals_of(sums, some) for sums in self.subtrees)
+            yield from add_in_tree(parts, _add_each)
+
+
+_TOTALS_BYTES = 16 << 20
+_CELL_BYTES = 40
+"""Of the five numbers per sample of ScoreTotals."""
+
+
+def _totals_of(sums: Callable[[], Sums], scores: Iterable[int]) -> list[ScoreTotals]:
+    part = sums()
+    return [part.of_score(k) for k in scores]
+
+
+def _add_each(left: list[ScoreTotals], right: list[ScoreTotals]) -> list[ScoreTotals]:
+    return list(map(add_totals, left, right))
+
+
+def merge(
+    subtrees: Sequence[Callable[[], Sums]], matches: Iterable[pa.Table], n_records: int
+) -> Merged:
+    """`matches` are MATCH_SCHEMA tables of the subtrees, in their order."""
+    return Merged(subtrees, _one_per_row(pa.concat_tables(matches)), n_records)
 
 
 def _one_per_row(matches: pa.Table) -> pa.Table:
@@ -170,8 +203,9 @@ def score_table(
     One table at a time: all of them are far larger than the sums that they are made from.
     """
     names = pa.array(samples, pa.string())
-    for k, accession in enumerate(rows.accessions):
-        yield _lines_of_score(accession, names, merged.sums.of_score(k), coverage[k], policy)
+    totals = merged.totals(rows.n_scores, len(samples))
+    for accession, sums, covered in zip(rows.accessions, totals, coverage, strict=True):
+        yield _lines_of_score(accession, names, sums, covered, policy)
 
 
 def _lines_of_score(
@@ -183,7 +217,7 @@ def _lines_of_score(
 ) -> pa.Table:
     denominator = sums.denominator
     status = _statuses(sums.n_missing, denominator, coverage, policy)
-    unscored = np.isin(status, [ScoreStatus.NO_VARIANTS_MATCHED, ScoreStatus.MISSING_CALL])
+    unscored = np.isin(status, list(map(_SCORE_STATUSES.index, _UNSCORED)))
     average = np.full(len(samples), np.nan)
     np.divide(sums.score_sum, denominator, out=average, where=denominator > 0)
     same = np.full(len(samples), 1)
@@ -199,7 +233,7 @@ def _lines_of_score(
         pa.array(sums.n_missing),
         pa.array(same * coverage.count),
         pa.array(same * coverage.weight),
-        pa.array(status, pa.string()),
+        pa.array(_SCORE_STATUSES, pa.string()).take(pa.array(status)),
     ]
     return pa.Table.from_arrays(columns, schema=SCORES_SCHEMA)
 
@@ -209,13 +243,14 @@ def _statuses(
     denominator: npt.NDArray[np.int64],
     coverage: Coverage,
     policy: ScoringPolicy,
-) -> npt.NDArray[np.str_]:
-    """(samples,) status of each line."""
+) -> npt.NDArray[np.int8]:
+    """(samples,) status of each line, an index of _SCORE_STATUSES."""
+    code = _SCORE_STATUSES.index
     of_score = score_status(coverage, policy)
-    status = np.full(len(denominator), of_score, dtype="U32")
+    status = np.full(len(denominator), code(of_score), np.int8)
     if of_score is not ScoreStatus.NO_VARIANTS_MATCHED:
-        status[denominator == 0] = ScoreStatus.NO_CALLS
-        status[(n_missing > 0) & (policy.missing is Missing.FAIL)] = ScoreStatus.MISSING_CALL
+        status[denominator == 0] = code(ScoreStatus.NO_CALLS)
+        status[(n_missing > 0) & (policy.missing is Missing.FAIL)] = code(ScoreStatus.MISSING_CALL)
     return status
 
 

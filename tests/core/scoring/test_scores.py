@@ -1,13 +1,17 @@
 """Merging shards: order, contested rows, the trip through Arrow."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import pyarrow as pa
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.scoring.scores import contested_rows, merge
+from core.scoring.scores import Merged, contested_rows, merge
 from core.scoring.shard import MATCH_SCHEMA, ShardScores, from_partial, matches_of, to_partial
-from core.scoring.sums import NO_SETS, Sums
+from core.scoring.shard_tree import add_in_tree
+from core.scoring.sums import NO_SETS, Sums, add_totals
 
 MATCHED, EXCLUDED, UNMATCHED = 0, 1, 2
 
@@ -46,15 +50,53 @@ def shard(value: float, *rows: tuple[int, int, int]) -> ShardScores:
     return ShardScores(sums, matches(*rows))
 
 
+def shard_of(random: np.random.Generator, n_scores: int) -> ShardScores:
+    """Some shards have missing calls and others of them imputed dosages."""
+    sums = Sums.zeros(NO_SETS, n_scores, 2)
+    sums.score_sum[:] = random.normal(size=(n_scores, 2))
+    sums.records[:] = 9
+    if random.random() < 0.5:
+        sums.missing_calls(kept=False)[:] = random.integers(0, 9, (n_scores, 2))
+    if random.random() < 0.5:
+        sums.imputed_dosages()[:] = random.normal(size=(n_scores, 2))
+    return ShardScores(sums, matches())
+
+
+def merged_of(shards: Sequence[ShardScores]) -> Merged:
+    sums = [lambda one=one: one.sums for one in shards]
+    return merge(sums, [one.matches for one in shards], len(shards))
+
+
 def test_partial_sums_are_added_along_the_tree():
     """Floats do not commute: another order would give other bits."""
     values = [1e16, 1.0, 1.0, -1e16]
-    merged = merge(shard(value) for value in values)
-    assert merged.sums.of_score(0).score_sum.tolist() == [0.0, 0.0]
+    merged = merged_of([shard(value) for value in values])
+    (totals,) = merged.totals(1, 2)
+    assert totals.score_sum.tolist() == [0.0, 0.0]
+
+
+@given(st.integers(1, 7), st.integers(1, 5), st.integers(1, 200), st.integers(0, 2**32 - 1))
+def test_totals_are_the_same_however_many_scores_are_added_at_a_time(n_parts, n_scores, held, seed):
+    random = np.random.default_rng(seed)
+    parts = [shard_of(random, n_scores) for _ in range(n_parts)]
+    want = [add_in_tree((p.sums.of_score(k) for p in parts), add_totals) for k in range(n_scores)]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("core.scoring.scores._TOTALS_BYTES", held)
+        got = list(merged_of(parts).totals(n_scores, 2))
+    for ours, theirs in zip(got, want, strict=True):
+        for one, two in zip(ours, theirs, strict=True):
+            np.testing.assert_array_equal(one, two)
+
+
+def test_totals_leave_the_sums_of_the_subtrees_as_they_are():
+    parts = [shard(1.0), shard(2.0), shard(3.0)]
+    merged = merged_of(parts)
+    assert [t.score_sum.tolist() for _ in range(2) for t in merged.totals(1, 2)] == [[6.0, 6.0]] * 2
+    assert [part.sums.score_sum[0, 0] for part in parts] == [1.0, 2.0, 3.0]
 
 
 def test_a_row_that_one_shard_matches_and_another_misses_is_matched():
-    merged = merge([shard(0, (5, UNMATCHED, -1)), shard(0, (5, MATCHED, 1))])
+    merged = merged_of([shard(0, (5, UNMATCHED, -1)), shard(0, (5, MATCHED, 1))])
     assert merged.matches.column("status").to_pylist() == [MATCHED]
 
 
