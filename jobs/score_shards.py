@@ -58,6 +58,7 @@ class ScoreShards:
     def __call__(self, shards: Sequence[GenotypeShard]) -> pa.Table:
         directories: list[bytes | None] = []
         scores = add_in_tree((self._score(shard, directories) for shard in shards), add_scores)
+        pa.default_memory_pool().release_unused()  # of the blocks: Ray is about to copy the sums
         column = pa.array([directories], pa.list_(pa.binary()))
         return to_partial(scores).append_column(_DIRECTORIES, column)
 
