@@ -10,6 +10,8 @@ from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import islice
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Generic, TypeVar, cast
 
 import pyarrow as pa
@@ -18,6 +20,7 @@ from core.errors import CuraGenieError, InfrastructureError
 from core.genotypes.source import Cohort, GenotypeShard
 from core.lean_imports import let_in
 from jobs.local_ray import has_cluster, join_or_start_ray
+from jobs.parcels import PARCEL_BYTES, Unpacking, parcels_of
 
 Task = TypeVar("Task")
 
@@ -86,14 +89,13 @@ def _first_finished(running: dict[Future[pa.Table], int]) -> tuple[int, pa.Table
 
 @dataclass(frozen=True, slots=True)
 class _Numbered(Generic[Task]):
-    """Work for Ray Data: the task's number travels with the table."""
+    """Work for Ray Data: the task's number travels with the parcels of its table."""
 
     work: Callable[[Task], pa.Table]
 
     def __call__(self, numbered: tuple[int, Task]) -> Iterator[pa.Table]:
         number, task = numbered
-        table = self.work(task)
-        yield table.append_column("task", pa.array([number] * len(table), pa.int32()))
+        return parcels_of(number, lambda: self.work(task))
 
 
 def _on_ray(
@@ -109,12 +111,14 @@ def _on_ray(
     from jobs.read_vcf import dataset_of  # noqa: PLC0415
 
     try:
-        dataset = dataset_of(list(enumerate(tasks)), _Numbered(work))
-        for batch in dataset.iter_batches(batch_size=None, batch_format="pyarrow"):
-            table = cast(pa.Table, batch)
-            for row in range(len(table)):
-                one = table.slice(row, 1)
-                yield one.column("task")[0].as_py(), one.drop_columns("task")
+        dataset = dataset_of(list(enumerate(tasks)), _Numbered(work), PARCEL_BYTES)
+        with TemporaryDirectory() as folder:
+            unpacking = Unpacking(Path(folder))
+            for batch in dataset.iter_batches(batch_size=None, batch_format="pyarrow"):
+                complete = unpacking.add(cast(pa.Table, batch))
+                del batch  # pages of the object store count as this process's
+                for number in complete:
+                    yield number, unpacking.table(number)
     except RayError as error:
         raise _cause(error) from error
 
