@@ -117,6 +117,7 @@ def _on_ray(
             for batch in dataset.iter_batches(batch_size=None, batch_format="pyarrow"):
                 complete = unpacking.add(cast(pa.Table, batch))
                 del batch  # pages of the object store count as this process's
+                pa.default_memory_pool().release_unused()
                 for number in complete:
                     yield number, unpacking.table(number)
     except RayError as error:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from core.scoring.scores import Merged, contested_rows, merge
 from core.scoring.shard import MATCH_SCHEMA, ShardScores, from_partial, matches_of, to_partial
 from core.scoring.shard_tree import add_in_tree
-from core.scoring.sums import NO_SETS, Sums, add_totals
+from core.scoring.sums import NO_SETS, Sums, add, add_totals
 
 MATCHED, EXCLUDED, UNMATCHED = 0, 1, 2
 
@@ -121,6 +121,16 @@ def test_two_blocks_of_one_shard_do_not_both_let_a_row_go():
 def test_nothing_is_contested_where_each_row_is_met_once():
     assert lost([matches((1, MATCHED, 0)), matches((2, MATCHED, 0))]) == {}
     assert lost([]) == {}
+
+
+def test_a_sum_is_made_in_memory_that_may_be_written_and_in_no_other():
+    for order in (1, -1):
+        ours, theirs = (shard(value).sums for value in (1.0, 2.0))
+        theirs.score_sum.flags.writeable = False
+        added = add(*[ours, theirs][::order])
+        assert added.score_sum is ours.score_sum
+        assert added.score_sum.tolist() == [[3.0, 3.0]]
+        assert theirs.score_sum.tolist() == [[2.0, 2.0]]
 
 
 @given(st.integers(1, 3), st.integers(1, 5), st.integers(0, 2**32 - 1))
