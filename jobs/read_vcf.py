@@ -110,12 +110,20 @@ def read_vcf(
     return dataset_of(shards, _ReadBlocks(field, half_call, s3))
 
 
-def dataset_of(tasks: Sequence[Task], work: Callable[[Task], Iterable[pa.Table]]) -> Dataset:
-    """The lazy dataset of what `work` makes of each task, in no fixed order."""
-    context = DataContext.get_current()
+def dataset_of(
+    tasks: Sequence[Task],
+    work: Callable[[Task], Iterable[pa.Table]],
+    block_bytes: int | None = None,
+) -> Dataset:
+    """The lazy dataset of what `work` makes of each task, in no fixed order.
+
+    Tables are put together up to `block_bytes`, which None leaves to Ray.
+    """
+    context = DataContext.get_current().copy()
     context.enable_progress_bars = False
     context.print_on_execution_start = False
-    with warnings.catch_warnings():
+    context.target_max_block_size = block_bytes or context.target_max_block_size
+    with DataContext.current(context), warnings.catch_warnings():
         # Named parameters are to replace this one, but none of them bounds the retries yet
         warnings.simplefilter("ignore", RayDeprecationWarning)
         return ray.data.read_datasource(

@@ -6,9 +6,12 @@ into the order of the plan. The function is the same in both places.
 
 import os
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from concurrent.futures import Future, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import islice
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Generic, TypeVar, cast
 
 import pyarrow as pa
@@ -17,6 +20,7 @@ from core.errors import CuraGenieError, InfrastructureError
 from core.genotypes.source import Cohort, GenotypeShard
 from core.lean_imports import let_in
 from jobs.local_ray import has_cluster, join_or_start_ray
+from jobs.parcels import PARCEL_BYTES, Unpacking, parcels_of
 
 Task = TypeVar("Task")
 
@@ -60,26 +64,38 @@ def run_shards(
 def _inline(
     tasks: Sequence[Task], work: Callable[[Task], pa.Table]
 ) -> Iterator[tuple[int, pa.Table]]:
-    with ThreadPoolExecutor(max_workers=len(os.sched_getaffinity(0))) as threads:
-        number_of = {threads.submit(work, task): number for number, task in enumerate(tasks)}
+    """No task starts before the table of an earlier one is done with: there are never more than
+    one table for each thread, made or being made."""
+    n_threads = len(os.sched_getaffinity(0))
+    waiting = iter(enumerate(tasks))
+    running: dict[Future[pa.Table], int] = {}
+    with ThreadPoolExecutor(n_threads) as threads:
         try:
-            for future in as_completed(number_of):
-                # A future keeps its result: the tables of all tasks need not be in memory at once
-                yield number_of.pop(future), future.result()
+            while True:
+                for number, task in islice(waiting, n_threads - len(running)):
+                    running[threads.submit(work, task)] = number
+                if not running:
+                    return
+                yield _first_finished(running)
         finally:
             threads.shutdown(wait=True, cancel_futures=True)
 
 
+def _first_finished(running: dict[Future[pa.Table], int]) -> tuple[int, pa.Table]:
+    """Takes it out of `running`: a future keeps its table."""
+    future = next(as_completed(running))
+    return running.pop(future), future.result()
+
+
 @dataclass(frozen=True, slots=True)
 class _Numbered(Generic[Task]):
-    """Work for Ray Data: the task's number travels with the table."""
+    """Work for Ray Data: the task's number travels with the parcels of its table."""
 
     work: Callable[[Task], pa.Table]
 
     def __call__(self, numbered: tuple[int, Task]) -> Iterator[pa.Table]:
         number, task = numbered
-        table = self.work(task)
-        yield table.append_column("task", pa.array([number] * len(table), pa.int32()))
+        return parcels_of(number, lambda: self.work(task))
 
 
 def _on_ray(
@@ -95,12 +111,15 @@ def _on_ray(
     from jobs.read_vcf import dataset_of  # noqa: PLC0415
 
     try:
-        dataset = dataset_of(list(enumerate(tasks)), _Numbered(work))
-        for batch in dataset.iter_batches(batch_size=None, batch_format="pyarrow"):
-            table = cast(pa.Table, batch)
-            for row in range(len(table)):
-                one = table.slice(row, 1)
-                yield one.column("task")[0].as_py(), one.drop_columns("task")
+        dataset = dataset_of(list(enumerate(tasks)), _Numbered(work), PARCEL_BYTES)
+        with TemporaryDirectory() as folder:
+            unpacking = Unpacking(Path(folder))
+            for batch in dataset.iter_batches(batch_size=None, batch_format="pyarrow"):
+                complete = unpacking.add(cast(pa.Table, batch))
+                del batch  # pages of the object store count as this process's
+                pa.default_memory_pool().release_unused()
+                for number in complete:
+                    yield number, unpacking.table(number)
     except RayError as error:
         raise _cause(error) from error
 

@@ -40,6 +40,7 @@ from core.scoring.rows import ScoreRows
 from core.scoring.scores import score_status, score_table
 from core.scoring.shard import ScorePlan
 from core.scoring.terms import TermContext
+from core.scoring.totals import totals_of
 from core.storage.byte_ranges import S3Access
 from jobs.output_folder import held
 from jobs.partials import code_digest, content_key, partials_folder, remove_partials
@@ -117,7 +118,9 @@ def _score_into_folder(
     coverage = _write_matches(
         request.output, match_tables(inputs.files, rows, merged.matches, inputs.policy)
     )
-    scores = score_table(inputs.cohort.samples, rows, merged.sums, coverage, inputs.policy)
+    samples = inputs.cohort.samples
+    totals = totals_of(merged.subtrees, rows.n_scores, len(samples))
+    scores = score_table(samples, rows.accessions, totals, coverage, inputs.policy)
     write_table(request.output / SCORES, scores)
     summary = _summary(request, inputs, coverage, executor) | {
         "read_by": read_by,

@@ -6,6 +6,7 @@ subtrees that have to let go of one.
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 
 import pyarrow as pa
@@ -27,6 +28,7 @@ from core.scoring.shard import (
     to_partial,
 )
 from core.scoring.shard_tree import Subtree, add_in_tree, subtrees
+from core.scoring.sums import Sums
 from core.storage.byte_ranges import S3Access
 from jobs.partials import Partials
 from jobs.run_shards import Executor, run_shards
@@ -36,6 +38,8 @@ _DIRECTORIES = "directories"
 """A column beside those of a partial, which only travels."""
 
 OnProgress = Callable[[int, int], None]
+Load = Callable[..., pa.Table]
+"""Gives a subtree's partial, or the columns of it that it is called with."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +58,7 @@ class ScoreShards:
     def __call__(self, shards: Sequence[GenotypeShard]) -> pa.Table:
         directories: list[bytes | None] = []
         scores = add_in_tree((self._score(shard, directories) for shard in shards), add_scores)
+        pa.default_memory_pool().release_unused()  # of the blocks: Ray is about to copy the sums
         column = pa.array([directories], pa.list_(pa.binary()))
         return to_partial(scores).append_column(_DIRECTORIES, column)
 
@@ -69,6 +74,16 @@ class ScoreShards:
         scores = score_shard(plan, reader, shard.index)
         directories.append(reader.directory.to_bytes() if reader.directory is not None else None)
         return replace(scores, n_records=reader.n_records)
+
+
+@dataclass(frozen=True, slots=True)
+class Merged:
+    """All shards: the sums of subtrees of one size, in order, each mapped anew whenever it is read;
+    MATCH_SCHEMA of the rows that met a record; how many records there are."""
+
+    subtrees: Sequence[Callable[[], Sums]]
+    matches: pa.Table
+    n_records: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +111,7 @@ class ShardRun:
             on_progress(done, len(self.cut.shards))
         return n_resumed
 
-    def merge_settled(self) -> ShardScores:
+    def merge_settled(self) -> Merged:
         """The sum of all shards, each row of a scoring file counted once."""
         first, settled = self._partials("first"), self._partials("settled")
         kept = list(subtrees(len(self.cut.shards), self.cut.kept_size))
@@ -111,17 +126,17 @@ class ShardRun:
         ]
         for _ in self._score(tasks, work, settled):
             pass
-        partials = ((settled if subtree in again else first).load(subtree) for subtree in kept)
-        return add_in_tree(map(from_partial, partials), add_scores)
+        return _merged([partial((settled if one in again else first).load, one) for one in kept])
 
     def _score(
         self, tasks: Sequence[Subtree], work: ScoreShards, partials: Partials
     ) -> Iterator[Subtree]:
         """Score and store; gives each subtree when it is stored."""
         shards = [self.cut.shards[task.start : task.stop] for task in tasks]
-        for number, partial in run_shards(shards, work, self.executor):
-            self._take_directories(tasks[number], partial.column(_DIRECTORIES)[0].as_py())
-            partials.save(tasks[number], partial.drop_columns(_DIRECTORIES))
+        for number, table in run_shards(shards, work, self.executor):
+            self._take_directories(tasks[number], table.column(_DIRECTORIES)[0].as_py())
+            partials.save(tasks[number], table.drop_columns(_DIRECTORIES))
+            del table  # the next one is made meanwhile
             yield tasks[number]
 
     def _take_directories(self, task: Subtree, directories: Sequence[bytes | None]) -> None:
@@ -137,3 +152,16 @@ class ShardRun:
     def _task_size(self) -> int:
         """Threads take single shards, which cost them nothing."""
         return self.cut.task_size if self.executor is Executor.RAY else 1
+
+
+def _merged(load: Sequence[Load]) -> Merged:
+    facts = [loaded(["matches", "n_records"]) for loaded in load]
+    return Merged(
+        subtrees=[partial(_sums, loaded) for loaded in load],
+        matches=pa.concat_tables(map(matches_of, facts)),
+        n_records=sum(table.column("n_records")[0].as_py() for table in facts),
+    )
+
+
+def _sums(load: Load) -> Sums:
+    return from_partial(load()).sums

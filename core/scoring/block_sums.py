@@ -74,10 +74,6 @@ def _summed_alts(block: DosageBlock, calls: Calls, terms: Terms) -> tuple[Calls,
     return summed, replace(terms, call=call.astype(np.int64))
 
 
-_FEWEST = 64
-"""Terms of many scores in a block from which it pays to keep their sums side by side."""
-
-
 def _add_hard(
     context: TermContext, block: DosageBlock, matrix: Calls, terms: Terms, sums: Sums
 ) -> None:
@@ -89,7 +85,6 @@ def _add_hard(
     many = (
         terms.alone & (terms.n_rows >= MANY_ROWS) & ~(missing & frequencies_differ(context, terms))
     )
-    many &= many.sum() >= _FEWEST
     together, few = terms.where(many), terms.where(~many).by_row()
     stand_in = stand_ins(context, block, calls, together, missing[many])
     add_many(context, calls, together, stand_in, sums)

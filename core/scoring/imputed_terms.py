@@ -9,17 +9,12 @@ from core.genotypes.block import DosageBlock
 from core.scoring import imputed_dosages as kernels
 from core.scoring import many_scores
 from core.scoring.missing_calls import frequencies_differ, frequencies_of, missing_dosages
-from core.scoring.rows import MANY_ROWS
 from core.scoring.sums import Sums
 from core.scoring.terms import TermContext, Terms
 
 Bools = npt.NDArray[np.bool_]
 Floats = npt.NDArray[np.float64]
 Indices = npt.NDArray[np.int64]
-
-
-_FEWEST = 16
-"""Terms of many scores in a block from which it pays to keep their sums side by side."""
 
 
 def add_imputed(context: TermContext, block: DosageBlock, terms: Terms, sums: Sums) -> None:
@@ -30,9 +25,8 @@ def add_imputed(context: TermContext, block: DosageBlock, terms: Terms, sums: Su
     missing = kernels.has_missing(dosages.view(np.int32), terms.variant)
     is_set = context.rows.patterns.score_set[terms.pattern] >= 0
     many = terms.alone & is_set & ~(missing & frequencies_differ(context, terms))
-    many &= (many & (terms.n_rows >= MANY_ROWS)).sum() >= _FEWEST
     for chosen, add in ((many, _add_many), (~many, _add_few)):
-        some = terms.take(chosen)
+        some = terms.where(chosen)
         absent = missing[chosen]
         if add is _add_few:
             some, absent = some.by_row(), np.repeat(absent, some.n_rows)

@@ -1,6 +1,6 @@
 """Scores of all samples, from the sums over all shards. Result columns are the contract's."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from enum import StrEnum
 
 import numpy as np
@@ -9,8 +9,7 @@ import pyarrow as pa
 
 from core.scoring.coverage import Coverage
 from core.scoring.policy import Missing, ScoringPolicy
-from core.scoring.rows import ScoreRows
-from core.scoring.sums import ScoreTotals, Sums
+from core.scoring.sums import ScoreTotals
 
 
 class ScoreStatus(StrEnum):
@@ -29,6 +28,9 @@ class ScoreStatus(StrEnum):
     MISSING_CALL = "missing_call"
     NO_CALLS = "no_calls"
 
+
+_SCORE_STATUSES: tuple[ScoreStatus, ...] = tuple(ScoreStatus)
+_UNSCORED = (ScoreStatus.NO_VARIANTS_MATCHED, ScoreStatus.MISSING_CALL)
 
 SCORES_SCHEMA = pa.schema(
     [
@@ -50,8 +52,8 @@ SCORES_SCHEMA = pa.schema(
 
 def score_table(
     samples: Sequence[str],
-    rows: ScoreRows,
-    sums: Sums,
+    accessions: Sequence[str],
+    totals: Iterable[ScoreTotals],
     coverage: Sequence[Coverage],
     policy: ScoringPolicy,
 ) -> Iterator[pa.Table]:
@@ -60,8 +62,8 @@ def score_table(
     One table at a time: all of them are far larger than the sums that they are made from.
     """
     names = pa.array(samples, pa.string())
-    for k, accession in enumerate(rows.accessions):
-        yield _lines_of_score(accession, names, sums.of_score(k), coverage[k], policy)
+    for accession, sums, covered in zip(accessions, totals, coverage, strict=True):
+        yield _lines_of_score(accession, names, sums, covered, policy)
 
 
 def _lines_of_score(
@@ -73,7 +75,7 @@ def _lines_of_score(
 ) -> pa.Table:
     denominator = sums.denominator
     status = _statuses(sums.n_missing, denominator, coverage, policy)
-    unscored = np.isin(status, [ScoreStatus.NO_VARIANTS_MATCHED, ScoreStatus.MISSING_CALL])
+    unscored = np.isin(status, list(map(_SCORE_STATUSES.index, _UNSCORED)))
     average = np.full(len(samples), np.nan)
     np.divide(sums.score_sum, denominator, out=average, where=denominator > 0)
     same = np.full(len(samples), 1)
@@ -89,7 +91,7 @@ def _lines_of_score(
         pa.array(sums.n_missing),
         pa.array(same * coverage.count),
         pa.array(same * coverage.weight),
-        pa.array(status, pa.string()),
+        pa.array(_SCORE_STATUSES, pa.string()).take(pa.array(status)),
     ]
     return pa.Table.from_arrays(columns, schema=SCORES_SCHEMA)
 
@@ -99,13 +101,14 @@ def _statuses(
     denominator: npt.NDArray[np.int64],
     coverage: Coverage,
     policy: ScoringPolicy,
-) -> npt.NDArray[np.str_]:
-    """(samples,) status of each line."""
+) -> npt.NDArray[np.int8]:
+    """(samples,) status of each line, an index of _SCORE_STATUSES."""
+    code = _SCORE_STATUSES.index
     of_score = score_status(coverage, policy)
-    status = np.full(len(denominator), of_score, dtype="U32")
+    status = np.full(len(denominator), code(of_score), np.int8)
     if of_score is not ScoreStatus.NO_VARIANTS_MATCHED:
-        status[denominator == 0] = ScoreStatus.NO_CALLS
-        status[(n_missing > 0) & (policy.missing is Missing.FAIL)] = ScoreStatus.MISSING_CALL
+        status[denominator == 0] = code(ScoreStatus.NO_CALLS)
+        status[(n_missing > 0) & (policy.missing is Missing.FAIL)] = code(ScoreStatus.MISSING_CALL)
     return status
 
 

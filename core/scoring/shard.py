@@ -106,7 +106,7 @@ def _match_batch(
 
 
 def add_scores(left: ShardScores, right: ShardScores) -> ShardScores:
-    """The scores of two neighbouring ranges of shards as those of one range.
+    """The scores of two neighbouring ranges of shards as those of one range; theirs are lost.
 
     Floats are added, left + right, so the tree of such additions fixes the bits. Matches follow
     each other; each knows its shard, for `contested_rows`.
@@ -171,12 +171,12 @@ def _blob(array: np.ndarray | pa.Buffer | None) -> pa.Array:
 
 
 def add_partials(left: pa.Table, right: pa.Table) -> pa.Table:
-    """`add_scores` of two partials."""
+    """`add_scores` of two partials, which are lost, but for a file's."""
     return to_partial(add_scores(from_partial(left), from_partial(right)))
 
 
 def from_partial(partial: pa.Table) -> ShardScores:
-    """The inverse of `to_partial`; the arrays are read-only."""
+    """The inverse of `to_partial`; the arrays are the partial's memory, read-only if that is."""
     n_samples = partial.column("n_samples")[0].as_py()
     sets = (partial.column(name)[0].values.to_numpy() for name in ("set_first", "set_scores"))
     arrays = {name: _array(partial, name, dtype, n_samples) for name, dtype in _ARRAYS.items()}
@@ -191,11 +191,22 @@ def from_partial(partial: pa.Table) -> ShardScores:
 
 def _array(partial: pa.Table, name: str, dtype: npt.DTypeLike, n_samples: int) -> Any:
     """One number per sample, but for those that everyone shares."""
-    value = partial.column(name)[0]
-    if not value.is_valid:
+    data = _blob_of(partial, name)
+    if data is None:
         return None
-    array = np.frombuffer(value.as_buffer(), dtype)
+    array = data.view(dtype)
     return array if name in _SHARED else array.reshape(-1, n_samples)
+
+
+def _blob_of(partial: pa.Table, name: str) -> npt.NDArray[np.uint8] | None:
+    """The value of a large_binary column of one row. A scalar of it would be a copy, and a slice of
+    its buffer read-only."""
+    (column,) = partial.column(name).chunks
+    if column.null_count:
+        return None
+    _, ends, data = column.buffers()
+    start, end = np.frombuffer(ends, np.int64)[column.offset : column.offset + 2].tolist()
+    return np.frombuffer(data, np.uint8)[start:end]
 
 
 _SHARED = frozenset({"score_offset", "dosage_offset", "records"})
@@ -203,4 +214,4 @@ _SHARED = frozenset({"score_offset", "dosage_offset", "records"})
 
 def matches_of(partial: pa.Table) -> pa.Table:
     """The MATCH_SCHEMA table of a partial; its other columns need not be loaded, nor stay so."""
-    return pa.ipc.open_stream(partial.column("matches")[0].as_buffer()).read_all()
+    return pa.ipc.open_stream(pa.py_buffer(_blob_of(partial, "matches"))).read_all()

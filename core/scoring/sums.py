@@ -146,7 +146,8 @@ class Sums:
         return self.other
 
     def of_score(self, k: int) -> ScoreTotals:
-        """What score k comes to; exact but for score_sum and imputed dosages."""
+        """What score k comes to, in arrays of its own; exact but for score_sum and imputed
+        dosages."""
         slots = self._slots_of(k)
         n_samples = self.score_sum.shape[1]
         kept, dropped = (_total(counts, slots, n_samples) for counts in (self.kept, self.dropped))
@@ -179,8 +180,18 @@ class Sums:
 _SLOT_ARRAYS = ("dosage", "dosage_offset", "records", "kept", "dropped", "imputed")
 
 
+def add_totals(left: ScoreTotals, right: ScoreTotals) -> ScoreTotals:
+    """left + right, which is overwritten: the order of two fixes the bits."""
+    for one, two in zip(left, right, strict=True):
+        np.add(one, two, out=two)
+    return right
+
+
 def add(left: Sums, right: Sums) -> Sums:
-    """left + right, of the same scores and samples: the order of two fixes the bits."""
+    """left + right, of the same scores and samples: the order of two fixes the bits.
+
+    Made in the memory of one of the two, whose sums are lost, unless both are read-only.
+    """
     if len(left.records) < len(right.records):
         left = replace(left)
         left.single_slots()
@@ -214,5 +225,6 @@ def _added(left: Any, right: Any) -> Any:
     if left is None or right is None:
         return right if left is None else left
     if isinstance(left, OtherSums):
-        return OtherSums(*(one + two for one, two in zip(left, right, strict=True)))
-    return left + right
+        return OtherSums(*map(_added, left, right))
+    into = next((array for array in (left, right) if array.flags.writeable), None)
+    return np.add(left, right, out=into)

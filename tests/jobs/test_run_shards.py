@@ -27,6 +27,20 @@ def test_threads_let_a_result_go_once_it_is_taken(cohort):
         assert sum(result() is not None for result in held) <= 1
 
 
+def test_threads_start_no_task_while_as_many_tables_are_held(cohort, monkeypatch):
+    monkeypatch.setattr("os.sched_getaffinity", lambda _: {0})
+    started: list[int] = []
+
+    def work(shard: GenotypeShard) -> pa.Table:
+        started.append(shard.index)
+        return index_of(shard)
+
+    shards = plan_shards(cohort, 500)
+    for n_taken, _ in enumerate(run_shards(shards, work, Executor.INLINE), start=1):
+        assert len(started) == n_taken
+    assert started == [shard.index for shard in shards]
+
+
 def index_of(shard: GenotypeShard) -> pa.Table:
     return pa.table({"index": [shard.index]})
 

@@ -15,7 +15,11 @@ def keyed(rows: list[tuple[int, int]], key_factor: int, code_factor: int) -> Key
     key, code = np.array(rows, np.int64).reshape(-1, 2).T.copy()
     numbers = np.arange(len(rows))
     return KeyedRows(
-        key * key_factor, code * code_factor, numbers.astype(np.int32), numbers * 1.0, numbers * 1.0
+        key * key_factor,
+        code * code_factor,
+        numbers.astype(np.int32),
+        numbers.astype(np.float64),
+        numbers.astype(np.float64),
     )
 
 
