@@ -4,6 +4,7 @@ import hashlib
 import json
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import cache
 from pathlib import Path
 
 import pyarrow as pa
@@ -13,6 +14,7 @@ import core
 from core.scoring.shard_tree import Subtree, subtrees
 
 
+@cache
 def code_digest() -> str:
     """A hex digest of the code that computes partial results: the sources of `core`.
 

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from time import perf_counter
@@ -282,7 +283,8 @@ def _score_facts(inputs: Inputs, coverage: Sequence[Coverage]) -> dict[str, obje
     }
 
 
-def _versions() -> dict[str, str]:
+@cache
+def _versions() -> Mapping[str, str]:
     packages = ("curagenie", "numpy", "numba", "pyarrow", "ray")
     return {"python": platform.python_version()} | {name: version(name) for name in packages}
 

@@ -1,11 +1,11 @@
 """What a cohort scoring reads: opened, checked against each other, and named by sha256."""
 
-import hashlib
 import os
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from core.errors import GenomeBuildError, ScoringFileError, UserError, Where
@@ -18,14 +18,15 @@ from core.samples import read_sample_sheet
 from core.scoring.frequencies import Frequencies, read_frequencies
 from core.scoring.policy import Compat, ScoringPolicy, policy_for
 from core.scoring.scoring_file import ScoringFile, read_scoring_file
-from core.storage.byte_ranges import ByteRanges, S3Access, open_byte_ranges
+from core.storage.byte_ranges import S3Access
+from core.storage.digest_cache import DigestCache, sha256_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CohortScoring:
     """One run, as the command line has it. `overrides` are single policy fields as text; without
     `shard_bytes`, the shards' size follows from the input; without `block_directories`, none is
-    kept or used."""
+    kept or used, and every file is hashed anew."""
 
     genotypes: tuple[str, ...]
     scoring_files: tuple[Path, ...]
@@ -174,24 +175,13 @@ def _digests(request: CohortScoring) -> Iterator[dict[str, str]]:
 
     Hashing releases the GIL, so several files are hashed side by side, and beside other work.
     """
+    directories = request.block_directories
+    cache = DigestCache(directories.folder) if directories is not None else None
     tables = [str(path) for path in (request.frequencies, request.samples) if path is not None]
     uris = [*request.genotypes, *tables]
     digests: dict[str, str] = {}
     with ThreadPoolExecutor(max_workers=4) as threads:
-        hashing = threads.map(lambda uri: _sha256(_content(uri, request.s3)), uris)
+        digest = partial(sha256_of, s3=request.s3, cache=cache)
+        hashing = threads.map(digest, map(content_uri, uris))
         yield digests
         digests |= zip(uris, hashing, strict=True)
-
-
-def _content(uri: str, s3: S3Access | None) -> ByteRanges:
-    return open_byte_ranges(content_uri(uri), s3=s3)
-
-
-_HASHED_AT_ONCE_BYTES = 8 << 20
-
-
-def _sha256(source: ByteRanges) -> str:
-    digest = hashlib.sha256()
-    for start in range(0, source.size_bytes, _HASHED_AT_ONCE_BYTES):
-        digest.update(source.read(start, start + _HASHED_AT_ONCE_BYTES))
-    return digest.hexdigest()

@@ -302,6 +302,11 @@ def as_input(data: bytes | Bytes) -> Bytes:
     return view
 
 
+def first_inflater() -> Inflater | None:
+    """Any of them; None where Python must inflate."""
+    return next((ENGINES[name]() for name in working_engines()), None)
+
+
 def fastest_inflater(data: Bytes) -> Inflater | None:
     """For a file of which some blocks begin at data[0]; None where Python must inflate.
 

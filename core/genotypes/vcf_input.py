@@ -13,7 +13,7 @@ import numpy as np
 from core.errors import GenotypeFileError
 from core.genotypes import inflate
 from core.genotypes.bgzf import damaged, find_block, truncated
-from core.genotypes.inflate import as_input, fastest_inflater
+from core.genotypes.inflate import as_input, fastest_inflater, first_inflater
 from core.genotypes.text import CHUNK_BYTES, TAIL_BYTES, Compression, Piece, read_text
 from core.genotypes.vcf_kernels import Bytes
 from core.genotypes.vcf_progress import FAR, Input
@@ -115,7 +115,8 @@ class _BlockInput:
             raise truncated(self._range.source, self._offset)
         data = self._joined(taken, more)
         if self._inflater is None:
-            self._inflater = fastest_inflater(data)
+            few = self._range.is_sought  # to try the engines takes longer than the whole shard
+            self._inflater = first_inflater() if few else fastest_inflater(data)
         assert self._inflater is not None  # open_input has seen an engine
         progress.input_at = 0
         progress.input_offset = self._offset

@@ -63,6 +63,13 @@ _FIELD_CODES = {
 }
 
 
+_OF_RANGE = (
+    *("filled", "at", "scanned", "input_at", "is_at_end"),
+    *("has_passed_end", "has_group", "n_ready", "n_lines"),
+)
+"""What of the progress begins anew with every range, at 0."""
+
+
 class _BegunRange(NamedTuple):
     """`offset`: where its text begins in that of all ranges, one after the other."""
 
@@ -138,13 +145,12 @@ class ShardScan:
         p = self._progress
         p.offset += p.filled
         self._begun.append(_BegunRange(text_range, first_piece, int(p.offset)))
-        p.filled = p.at = p.scanned = 0
-        p.input_at = p.is_at_end = 0
+        for name in _OF_RANGE:
+            p[name] = 0
         p.stop, p.end = text_range.stop, vcf_progress.FAR
         p.skip = text_range.skip or 0
         p.skips_line = text_range.skip is None
         p.is_dropping = text_range.skip is None and not text_range.owns_first
-        p.has_passed_end = p.has_group = p.n_ready = p.n_lines = 0
         self._input.begin(text_range, first_piece, int(p.offset))
 
     def _read(self) -> Iterator[DosageBlock]:

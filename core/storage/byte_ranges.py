@@ -5,7 +5,9 @@ retried by boto3; every range carries the ETag seen at opening, so that an objec
 while a job reads it is an error and never a mixture.
 """
 
+import os
 import threading
+import time
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -33,10 +35,14 @@ class ByteRanges(Protocol):
 
 
 class StoredObject(ByteRanges, Protocol):
-    """`modified_at`: when it was last written, in seconds since 1970."""
+    """`modified_at`: when it was last written, in seconds since 1970. `version`: another text for
+    every other content; None for a file that was written so lately that its times may not tell."""
 
     @property
     def modified_at(self) -> float: ...
+
+    @property
+    def version(self) -> str | None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +78,7 @@ class _LocalFile:
     uri: str
     size_bytes: int
     modified_at: float
+    version: str | None
     path: Path
 
     def read(self, start: int, stop: int) -> bytes:
@@ -107,7 +114,19 @@ def _open_local(uri: str, path: Path) -> _LocalFile:
             "the file may not be read.", where=Where(uri), fix="Check its permissions."
         ) from error
     status = path.stat()
-    return _LocalFile(uri, status.st_size, status.st_mtime, path)
+    return _LocalFile(uri, status.st_size, status.st_mtime, _local_version(status), path)
+
+
+_TIME_STEP_SECONDS = 2.0
+"""Of the coarsest file systems: what is written twice within one step has one time."""
+
+
+def _local_version(status: os.stat_result) -> str | None:
+    """Whoever writes to a file changes its ctime, which no user can set."""
+    if time.time() - status.st_ctime < _TIME_STEP_SECONDS:
+        return None
+    times = f"{status.st_mtime_ns}:{status.st_ctime_ns}"
+    return f"file:{status.st_dev}:{status.st_ino}:{status.st_size}:{times}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +138,11 @@ class _S3Object:
     key: str
     etag: str
     access: S3Access
+
+    @property
+    def version(self) -> str:
+        store = self.access.endpoint_url or "s3"
+        return f"{store}:{self.bucket}/{self.key}:{self.etag}:{self.size_bytes}:{self.modified_at}"
 
     def read(self, start: int, stop: int) -> bytes:
         stop = min(stop, self.size_bytes)

@@ -105,5 +105,6 @@ def test_the_secret_stays_out_of_messages():
 def test_an_object_that_is_replaced_while_it_is_read_is_an_error(s3, s3_object):
     other = bytes(len(CONTENT))
     s3_client(access_of(s3)).put_object(Bucket="bucket", Key="a b#1.bin", Body=other)
+    assert open_byte_ranges(s3_object.uri, s3=access_of(s3)).version != s3_object.version
     with pytest.raises(GenotypeFileError, match="was replaced while it was read"):
         s3_object.read(0, 10)
