@@ -5,6 +5,7 @@ entrypoint of `ray job submit --working-dir . -- python -m jobs.score_cohort …
 """
 
 import argparse
+import gc
 import os
 import platform
 import sys
@@ -419,4 +420,5 @@ def _progress_bar() -> Iterator[OnProgress]:
 
 
 if __name__ == "__main__":
+    gc.freeze()  # what is imported stays: the collector went through it in the run and at exit
     sys.exit(main())
