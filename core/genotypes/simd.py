@@ -28,7 +28,7 @@ from llvmlite import ir
 from numba import config, njit, types
 from numba.core import cgutils
 from numba.core.caching import FunctionCache
-from numba.core.runtime import rtsys
+from numba.core.runtime.nrt import rtsys
 from numba.extending import intrinsic
 
 P = ParamSpec("P")
@@ -70,13 +70,17 @@ def _compiled(function: Callable[P, R], **options: bool) -> Callable[P, R]:
         return function
     dispatcher: Any = _njit(nogil=True, **options)(function)
     dispatcher._cache = _Cache(function)
-    # Machine code holds that of the kernels it calls, but numba looks at the one file alone.
-    index = dispatcher._cache._cache_file
-    index._source_stamp = (index._source_stamp, _sources_of(Path(function.__code__.co_filename)))
     return cast("Callable[P, R]", dispatcher)
 
 
 class _Cache(FunctionCache):
+    def __init__(self, function: Callable[..., Any]) -> None:
+        super().__init__(function)
+        # Machine code holds that of the kernels it calls, but numba looks at the one file alone.
+        index: Any = self._cache_file
+        sources = _sources_of(Path(function.__code__.co_filename))
+        index._source_stamp = (index._source_stamp, sources)
+
     def load_overload(self, sig: Any, target_context: Any) -> Any:
         """As numba's own, without the tables of all types and functions that it has: they take a
         tenth of a second, and only compiling, which asks for them again, looks anything up."""
