@@ -4,8 +4,12 @@ The same command runs in this process, on a local Ray, on a cluster (RAY_ADDRESS
 entrypoint of `ray job submit --working-dir . -- python -m jobs.score_cohort …`.
 """
 
-import argparse
 import gc
+
+if __name__ == "__main__":
+    gc.disable()  # imports leave no garbage to look for
+
+import argparse
 import os
 import platform
 import sys
@@ -420,5 +424,6 @@ def _progress_bar() -> Iterator[OnProgress]:
 
 
 if __name__ == "__main__":
-    gc.freeze()  # what is imported stays: the collector went through it in the run and at exit
+    gc.freeze()  # what is imported stays, so that collecting need not go through it, not at exit
+    gc.enable()
     sys.exit(main())
