@@ -1,8 +1,7 @@
 """Packages that are not loaded for the sake of others, which ask for them and do without.
 
 pyarrow imports pandas (a quarter of a second) with the first array that it makes of Python values,
-to see whether they are pandas' own; numba imports scipy (a third) with the first kernel, to see
-whether there is linear algebra. A short job has no time for either.
+to see whether they are pandas' own. A short job has no time for it.
 """
 
 import sys

@@ -21,7 +21,7 @@ from jobs.attempt import Bodies, JobEnvironment, end_attempt, run_attempt
 from jobs.catalogue import BODIES
 from jobs.status import NAMESPACE, publish_events
 from jobs.submit import DISPATCHER_NAME
-from jobs.warm_up import warm_up
+from jobs.warm_up import load_usual
 
 logger = logging.getLogger(__name__)
 
@@ -75,7 +75,7 @@ class Dispatcher:
         Ray keeps idle workers of one kind for the next task of that kind, so these tasks are of the
         same kind as attempts: no CPU of their own, and side by side so that each has a process.
         """
-        warming = ray.remote(_load_all).options(num_cpus=0, max_retries=0)
+        warming = ray.remote(_load_usual).options(num_cpus=0, max_retries=0)
         try:
             await asyncio.gather(*(warming.remote() for _ in range(n_workers)))
         except RayError:
@@ -133,9 +133,9 @@ class Dispatcher:
                 logger.exception("job %d cannot be taken back", job.id)
 
 
-def _load_all() -> None:
+def _load_usual() -> None:
     """Defined here, so that a worker imports what an attempt imports before it loads kernels."""
-    warm_up()
+    load_usual()
 
 
 def start_dispatcher(

@@ -5,6 +5,7 @@ dashboard off unless asked, and never joins another cluster that happens to run 
 Ray is imported late on purpose: it settles its authentication when it is imported.
 """
 
+import atexit
 import logging
 import os
 import secrets
@@ -31,6 +32,8 @@ def join_or_start_ray() -> None:
         import ray  # noqa: PLC0415  not before the environment is known, see above
 
         ray.init(log_to_driver=False, configure_logging=False)
+        # Ray's own, at exit, waits half a second for workers' output, which is not asked for
+        atexit.register(ray.shutdown)
     else:
         start_local_ray()
 

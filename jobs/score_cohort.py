@@ -4,6 +4,11 @@ The same command runs in this process, on a local Ray, on a cluster (RAY_ADDRESS
 entrypoint of `ray job submit --working-dir . -- python -m jobs.score_cohort …`.
 """
 
+import gc
+
+if __name__ == "__main__":
+    gc.disable()  # imports leave no garbage to look for
+
 import argparse
 import os
 import platform
@@ -426,4 +431,6 @@ def _progress_bar() -> Iterator[OnProgress]:
 
 
 if __name__ == "__main__":
+    gc.freeze()  # what is imported stays, so that collecting need not go through it, not at exit
+    gc.enable()
     sys.exit(main())

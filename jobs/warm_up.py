@@ -1,15 +1,18 @@
-"""Load the kernels that runs need, by scoring a small made-up cohort in the usual ways.
+"""Have the kernels that runs need ready, by scoring a small made-up cohort in their ways.
 
 A kernel is compiled once per machine, which takes half a minute for all of them, and loaded once
-per process, which takes a second. `python -m jobs.warm_up` does the former before anyone waits for
-it; the dispatcher has its workers do the latter. Everything goes through the functions of real
-runs, so the compiled signatures are theirs, and there is no list of them to keep.
+per process, which takes milliseconds each. `python -m jobs.warm_up` does the former, in every way,
+before anyone waits for it; the dispatcher has its workers do the latter, in the usual ways alone.
+Everything goes through the functions of real runs, so the compiled signatures are theirs, and there
+is no list of them to keep.
 """
 
 import argparse
+import struct
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from time import perf_counter
@@ -26,6 +29,8 @@ from core.genome_build import GenomeBuild
 from core.genotypes.calls import GenotypeField
 from core.genotypes.directory_cache import DirectoryCache
 from core.genotypes.store_writer import StoreTarget
+from core.genotypes.tabix import parse_index
+from core.genotypes.vcf_wanted import id_table
 from core.storage.objects import ObjectsLocation
 from jobs.run_shards import Executor
 from jobs.score_cohort import score_cohort
@@ -47,10 +52,8 @@ def warm_up() -> None:
 
     Nothing is left behind but numba's cache. Raises OSError where the temporary folder is full.
     """
-    with tempfile.TemporaryDirectory(prefix="curagenie-warm-up-") as name:
-        folder = Path(name)
-        sites = _sites()
-        scores = _scoring_files(folder, sites)
+    _find_records()
+    with _made_up_scores() as (folder, sites, scores):
         for n_samples in _N_SAMPLES:
             hard, imputed = _genotypes(folder, sites, n_samples)
             for genotypes in (hard, imputed):
@@ -59,6 +62,32 @@ def warm_up() -> None:
                     _score_in_every_way(folder, uri, scores)
             for field in (GenotypeField.GT, GenotypeField.HDS, GenotypeField.GP):
                 _score(folder, imputed, scores, {}, field)
+
+
+def load_usual() -> None:
+    """Load what a person's upload and its scores need, of calls and of dosages: half a second where
+    `warm_up` has compiled it. The rest is loaded when it is needed."""
+    with _made_up_scores() as (folder, sites, scores):
+        for genotypes in _genotypes(folder, sites, 1):
+            stored = _store(genotypes)
+            for files in (scores[:1], scores):
+                _score(folder, stored, files, {}, GenotypeField.AUTO)
+
+
+def _find_records() -> None:
+    """By ID, and in an index of tabix, which the made-up cohort has none of: here of no record."""
+    id_table(frozenset({"rs1"}))
+    description = struct.pack("<7i", 2, 1, 2, 0, ord("#"), 0, len(b"chr1\0")) + b"chr1\0"
+    parse_index(b"TBI\1" + struct.pack("<i", 1) + description + struct.pack("<2i", 0, 0))
+
+
+@contextmanager
+def _made_up_scores() -> Generator[tuple[Path, tuple[DemoSite, ...], tuple[Path, ...]]]:
+    """A folder that goes with the block, sites, and scoring files of them in the folder."""
+    with tempfile.TemporaryDirectory(prefix="curagenie-warm-up-") as name:
+        folder = Path(name)
+        sites = _sites()
+        yield folder, sites, _scoring_files(folder, sites)
 
 
 def _sites() -> tuple[DemoSite, ...]:

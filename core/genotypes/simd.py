@@ -16,7 +16,6 @@ A mask is int64: bit i (2**i) speaks of byte at + i. Walk it from its lowest bit
         mask &= mask - 1
 """
 
-import importlib
 from collections.abc import Callable
 from functools import cache
 from hashlib import sha256
@@ -28,13 +27,9 @@ import numpy.typing as npt
 from llvmlite import ir
 from numba import config, njit, types
 from numba.core import cgutils
+from numba.core.caching import FunctionCache
+from numba.core.runtime.nrt import rtsys
 from numba.extending import intrinsic
-
-from core.lean_imports import kept_out
-
-# numba's array functions look for scipy's BLAS when they are loaded; no kernel uses it
-with kept_out("scipy.linalg"):
-    importlib.import_module("numba.np.arraymath")
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -74,11 +69,23 @@ def _compiled(function: Callable[P, R], **options: bool) -> Callable[P, R]:
     if IS_INTERPRETED:
         return function
     dispatcher: Any = _njit(nogil=True, **options)(function)
-    dispatcher.enable_caching()
-    # Machine code holds that of the kernels it calls, but numba looks at the one file alone.
-    index = dispatcher._cache._cache_file
-    index._source_stamp = (index._source_stamp, _sources_of(Path(function.__code__.co_filename)))
+    dispatcher._cache = _Cache(function)
     return cast("Callable[P, R]", dispatcher)
+
+
+class _Cache(FunctionCache):
+    def __init__(self, function: Callable[..., Any]) -> None:
+        super().__init__(function)
+        # Machine code holds that of the kernels it calls, but numba looks at the one file alone.
+        index: Any = self._cache_file
+        sources = _sources_of(Path(function.__code__.co_filename))
+        index._source_stamp = (index._source_stamp, sources)
+
+    def load_overload(self, sig: Any, target_context: Any) -> Any:
+        """As numba's own, without the tables of all types and functions that it has: they take a
+        tenth of a second, and only compiling, which asks for them again, looks anything up."""
+        rtsys.initialize(target_context)
+        return self._load_overload(sig, target_context)
 
 
 @cache

@@ -36,17 +36,6 @@ except OSError:
     assert sys.meta_path == before
 """
 
-KERNELS = """
-import sys
-import numpy as np
-from core.genotypes import simd
-from numba import njit
-
-assert njit(lambda values: values.sum())(np.ones(3)) == 3.0
-assert "scipy.linalg" not in sys.modules
-import scipy.linalg
-"""
-
 
 def run(program: str) -> None:
     subprocess.run([sys.executable, "-c", program], check=True)
@@ -62,7 +51,3 @@ def test_what_needs_a_package_lets_it_in_early():
 
 def test_a_failure_leaves_nothing_kept_out():
     run(FAILED)
-
-
-def test_kernels_do_without_scipy_which_others_may_load_later():
-    run(KERNELS)

@@ -5,7 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-COMPILED_BY_A_RUN_AFTER_WARMING = """
+LOADED = """
 import gc
 import sys
 from pathlib import Path
@@ -14,10 +14,10 @@ from numba.core.dispatcher import Dispatcher
 
 from core.demo_data import demo_score_rows, demo_sites, write_demo_scoring_file, write_demo_vcf
 from jobs.score_cohort import main
-from jobs.warm_up import warm_up
+from jobs.warm_up import load_usual, warm_up
 
 
-def compiled():
+def loaded():
     kernels = [kernel for kernel in gc.get_objects() if isinstance(kernel, Dispatcher)]
     return {
         (kernel.py_func.__module__, kernel.py_func.__qualname__, str(signature))
@@ -28,21 +28,59 @@ def compiled():
 
 folder = Path(sys.argv[1])
 sites = demo_sites(90)
-write_demo_vcf(folder / "cohort.vcf.gz", sites, n_samples=7)
 write_demo_scoring_file(folder / "score.txt", demo_score_rows(sites))
+
+
+def score(genotypes):
+    run = ["--genotypes", str(genotypes), "--scoring-file", str(folder / "score.txt")]
+    assert main([*run, "--output", str(folder / "results")]) == 0
+"""
+
+A_RUN_AFTER_WARMING = f"""
+{LOADED}
+write_demo_vcf(folder / "cohort.vcf.gz", sites, n_samples=7)
 warm_up()
-before = compiled()
-assert {name for _, name, _ in before} >= {"scan", "inflate_block", "decode_calls", "add_calls"}
-run = ["--genotypes", str(folder / "cohort.vcf.gz"), "--scoring-file", str(folder / "score.txt")]
-assert main([*run, "--output", str(folder / "results")]) == 0
-assert compiled() == before, compiled() - before
+before = loaded()
+names = {{name for _, name, _ in before}}
+assert names >= {{"scan", "inflate_block", "decode_calls", "add_calls"}}
+assert names >= {{"_fill_table", "_read_chunks"}}
+score(folder / "cohort.vcf.gz")
+assert loaded() == before, loaded() - before
+"""
+
+A_PERSON_IN_A_WORKER = f"""
+{LOADED}
+from core.genotypes.store_writer import StoreTarget
+from core.storage.objects import ObjectsLocation
+from jobs.run_shards import Executor
+from jobs.summarise_cohort import summarise_cohort
+
+upload, store = folder / "person.vcf.gz", folder / "person.cgstore"
+write_demo_vcf(upload, sites, n_samples=1)
+load_usual()
+before = loaded()
+summarise_cohort(
+    [str(upload)],
+    executor=Executor.INLINE,
+    on_progress=lambda done, total: None,
+    shard_bytes=None,
+    store=StoreTarget(ObjectsLocation(root=store), ""),
+)
+score(store)
+assert loaded() == before, loaded() - before
 """
 
 
+def run(program: str, folder: Path) -> None:
+    subprocess.run([sys.executable, "-c", program, str(folder)], check=True)
+
+
 def test_a_run_in_a_warmed_process_compiles_and_loads_nothing(tmp_path: Path):
-    subprocess.run(
-        [sys.executable, "-c", COMPILED_BY_A_RUN_AFTER_WARMING, str(tmp_path)], check=True
-    )
+    run(A_RUN_AFTER_WARMING, tmp_path)
+
+
+def test_an_upload_and_its_score_in_a_warmed_worker_load_nothing(tmp_path: Path):
+    run(A_PERSON_IN_A_WORKER, tmp_path)
 
 
 def test_warming_leaves_no_files_behind(tmp_path: Path):

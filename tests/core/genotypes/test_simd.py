@@ -106,3 +106,26 @@ def test_a_kernel_is_compiled_anew_when_one_that_it_calls_has_changed(tmp_path):
         )
         assert done.stdout == f"{40 + value}\n"
     assert list((tmp_path / "cache").rglob("*.nbi"))
+
+
+def test_a_cached_kernel_is_loaded_without_what_only_compiling_needs(tmp_path):
+    program = (
+        "import sys\n"
+        "import numpy as np\n"
+        "from numba import njit\n"
+        "from core.genotypes import simd\n"
+        "assert simd.trailing_zeros(8) == 3\n"
+        "print('numba.np.linalg' in sys.modules)\n"
+        "assert njit(lambda values: values.sum())(np.ones(3)) == 3.0\n"
+    )
+    printed = [
+        subprocess.run(
+            [sys.executable, "-c", program],
+            env=os.environ | {"NUMBA_CACHE_DIR": str(tmp_path)},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for _ in range(2)
+    ]
+    assert printed == ["True\n", "False\n"]
