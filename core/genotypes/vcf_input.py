@@ -13,7 +13,7 @@ import numpy as np
 from core.errors import GenotypeFileError
 from core.genotypes import inflate
 from core.genotypes.bgzf import damaged, find_block, truncated
-from core.genotypes.inflate import as_input, fastest_inflater, first_inflater
+from core.genotypes.inflate import as_input, fastest_engine
 from core.genotypes.text import CHUNK_BYTES, TAIL_BYTES, Compression, Piece, read_text
 from core.genotypes.vcf_kernels import Bytes
 from core.genotypes.vcf_progress import FAR, Input
@@ -115,9 +115,7 @@ class _BlockInput:
             raise truncated(self._range.source, self._offset)
         data = self._joined(taken, more)
         if self._inflater is None:
-            few = self._range.is_sought  # to try the engines takes longer than the whole shard
-            self._inflater = first_inflater() if few else fastest_inflater(data)
-        assert self._inflater is not None  # open_input has seen an engine
+            self._inflater = inflate.ENGINES[_engine_for(self._range, data)]()
         progress.input_at = 0
         progress.input_offset = self._offset
         progress.is_last = self._offset + len(data) >= self._range.source.size_bytes
@@ -140,6 +138,24 @@ class _BlockInput:
             n_bytes = ahead + self._tail_bytes
             self._tail_bytes = min(2 * self._tail_bytes, TAIL_BYTES)
         return self._range.source.read(start, start + n_bytes)
+
+
+_engine_of_file: dict[str, str] = {}
+"""Of the files that this process reads, which engine was the fastest; a hint, so never stale."""
+
+_MOST_FILES = 1024
+
+
+def _engine_for(text_range: TextRange, data: Bytes) -> str:
+    """Found out once per file; for parts of one that would take longer than to read them."""
+    uri = text_range.source.uri
+    if uri not in _engine_of_file:
+        if text_range.is_sought:
+            return inflate.working_engines()[0]
+        if len(_engine_of_file) >= _MOST_FILES:
+            _engine_of_file.clear()
+        _engine_of_file[uri] = fastest_engine(data)
+    return _engine_of_file[uri]
 
 
 class _TextInput:

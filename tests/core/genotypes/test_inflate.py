@@ -151,9 +151,7 @@ def test_an_engine_that_is_missing_is_not_offered(monkeypatch):
     inflate.working_engines.cache_clear()
     try:
         assert inflate.working_engines() == ("libdeflate",)
-        inflater = inflate.fastest_inflater(as_input(EOF_BLOCK))
-        assert inflater is not None
-        assert inflater.name == "libdeflate"
+        assert inflate.fastest_engine(as_input(EOF_BLOCK)) == "libdeflate"
     finally:
         inflate.working_engines.cache_clear()
 
