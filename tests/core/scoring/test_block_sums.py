@@ -1,5 +1,8 @@
 """Sums of whole blocks: exact arithmetic is the oracle; scores do not depend on their company."""
 
+import os
+import subprocess
+import sys
 import tempfile
 from fractions import Fraction
 from pathlib import Path
@@ -10,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.genotypes.block import DosageBlock
+from core.scoring.hard_calls import TILE
 from core.scoring.join import MOST_SETS, join_rows
 from core.scoring.policy import Compat, ScoringPolicy, policy_for
 from core.scoring.scoring_file import ScoringFile, read_scoring_file
@@ -158,3 +162,25 @@ def effect_dosage(called: float, is_ref: bool, kind: str, missing: str) -> Fract
     dosage = 2 - Fraction(called) if is_ref else Fraction(called)
     rules = {"additive": dosage, "dominant": min(dosage, Fraction(1))}
     return rules.get(kind, max(dosage - 1, Fraction(0)))
+
+
+def check_every_width() -> None:
+    """Widths around those of a vector and of a tile of samples, few calls missing or many."""
+    for n_samples in (1, 63, 64, 65, 129, TILE + 1):
+        for seed, missing in enumerate(("drop", "mean_cohort")):
+            check_company(seed, n_samples, missing, imputed=False)
+            check_company(seed, n_samples, missing, imputed=True)
+
+
+def test_no_kernel_leaves_its_arrays_whatever_their_width_is(tmp_path):
+    """Compiled with numba's bounds checks, hence with the plain forms of vector loads."""
+    program = "from tests.core.scoring.test_block_sums import check_every_width as c; c()"
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", program],
+        cwd=Path(__file__).parents[3],
+        env=os.environ | {"NUMBA_BOUNDSCHECK": "1", "NUMBA_CACHE_DIR": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
