@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 import pyarrow as pa
 import ray
 from ray.data import DataContext, Dataset
+from ray.data._internal.execution import resource_manager, streaming_executor_state
 from ray.data.block import BlockMetadata
 from ray.data.datasource import Datasource, ReadTask
 from ray.util.annotations import RayDeprecationWarning
@@ -110,6 +111,17 @@ def read_vcf(
     return dataset_of(shards, _ReadBlocks(field, half_call, s3))
 
 
+def _look_often() -> None:
+    """Ray Data asks for the cluster's size once a second, and before its first answer runs one task
+    at a time; for finished tasks it looks ten times a second, and a worker waits for that.
+
+    Neither is an option: these are names of Ray's own, which change nothing where it has others.
+    """
+    limits: Any = resource_manager.ResourceManager
+    limits.GLOBAL_LIMITS_UPDATE_INTERVAL_S = 0.05
+    streaming_executor_state.WAIT_FOR_TASK_COMPLETION_TIMEOUT_S = 0.01
+
+
 def dataset_of(
     tasks: Sequence[Task],
     work: Callable[[Task], Iterable[pa.Table]],
@@ -119,6 +131,7 @@ def dataset_of(
 
     Tables are put together up to `block_bytes`, which None leaves to Ray.
     """
+    _look_often()
     context = DataContext.get_current().copy()
     context.enable_progress_bars = False
     context.print_on_execution_start = False

@@ -1,10 +1,12 @@
 """The Ray Data datasource: DosageBlocks of a cohort, and shard work fused into the read."""
 
+import inspect
 from typing import cast
 
 import numpy as np
 import pyarrow as pa
 import pytest
+from ray.data._internal.execution import resource_manager, streaming_executor_state
 
 from core.genotypes.block import DosageBlock
 from core.genotypes.calls import GenotypeField, HalfCall
@@ -35,3 +37,13 @@ def test_the_dataset_holds_the_blocks_that_the_reader_gives(genotypes):
         for position, dosage in zip(block.position.tolist(), block.dosage, strict=True):
             np.testing.assert_array_equal(ours.pop(position), dosage)
     assert ours == {}
+
+
+def test_ray_data_still_has_what_makes_it_look_often():
+    """Names of its own: another version may have others, and would run one task at a time for the
+    first second, and leave each worker without work for a tenth of one after every task."""
+    limits = resource_manager.ResourceManager
+    assert isinstance(limits.GLOBAL_LIMITS_UPDATE_INTERVAL_S, float | int)
+    assert "GLOBAL_LIMITS_UPDATE_INTERVAL_S" in inspect.getsource(limits.get_global_limits)
+    waiting = inspect.getsource(streaming_executor_state.process_completed_tasks)
+    assert "WAIT_FOR_TASK_COMPLETION_TIMEOUT_S" in waiting
