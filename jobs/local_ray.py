@@ -12,7 +12,7 @@ import secrets
 import sys
 from pathlib import Path
 
-_OBJECT_STORE_BYTES = 128 << 20
+_OBJECT_STORE_BYTES = 256 << 20
 
 
 def has_cluster() -> bool:

@@ -75,13 +75,11 @@ class Unpacking:
             file.seek(parcel * PARCEL_BYTES)
             file.write(_bytes_of(content.chunk(0)))
 
-    def table(self, task: int) -> pa.Table:
-        """Of a complete task, once: the mapped table outlives its file's name."""
+    def table(self, task: int) -> tuple[pa.Table, Path]:
+        """Of a complete task, and the file that it is mapped from, which it outlives."""
         path = self._path(task)
         with pa.memory_map(str(path)) as file:
-            table = pa.ipc.open_file(file).read_all()
-        path.unlink()
-        return table
+            return pa.ipc.open_file(file).read_all(), path
 
     def _path(self, task: int) -> Path:
         return self._folder / str(task)

@@ -16,11 +16,16 @@ from core.scoring.shard_tree import Subtree, subtrees
 
 @cache
 def code_digest() -> str:
-    """A hex digest of the code that computes partial results: the sources of `core`.
+    """A hex digest of the code that computes partial results: the sources of `core`, as they are
+    when this process first asks, which has loaded them by then.
 
     The package's version does not change with every change of what a number means.
     """
-    folder = Path(core.__file__).parent
+    return sources_digest(Path(core.__file__).parent)
+
+
+def sources_digest(folder: Path) -> str:
+    """A hex digest of the Python files of a folder."""
     digest = hashlib.sha256()
     for path in sorted(folder.rglob("*.py")):
         digest.update(f"{path.relative_to(folder)}\0".encode())
@@ -108,8 +113,12 @@ class Partials:
         yield from self._missing_in(half, inside)
         yield from self._missing_in(half.sibling, inside)
 
-    def save(self, subtree: Subtree, partial: pa.Table) -> None:
-        """Store a finished subtree, or the largest sum that it completes."""
+    def save(self, subtree: Subtree, partial: pa.Table, file: Path | None = None) -> None:
+        """Store a finished subtree, or the largest sum that it completes.
+
+        `file`: an Arrow file that holds the partial, and may hold more columns. Moving it touches
+        none of its pages, which would count as memory.
+        """
         added: list[Subtree] = []
         while subtree.size < self._kept_size:
             sibling = subtree.sibling
@@ -121,17 +130,20 @@ class Partials:
                 partial = self._add(partial, stored) if is_left else self._add(stored, partial)
                 added.append(sibling)
             subtree = subtree.parent
-        self._write(subtree, partial)
+        self._write(subtree, partial, None if added else file)
         for part in added:
             self._path(part).unlink()
 
     def load(self, subtree: Subtree, columns: list[str] | None = None) -> pa.Table:
         return feather.read_table(str(self._path(subtree)), columns=columns, memory_map=True)
 
-    def _write(self, subtree: Subtree, partial: pa.Table) -> None:
+    def _write(self, subtree: Subtree, partial: pa.Table, file: Path | None) -> None:
         path = self._path(subtree)
         unfinished = path.with_suffix(".unfinished")
-        feather.write_feather(partial, str(unfinished), compression="uncompressed")
+        if file is None:
+            feather.write_feather(partial, str(unfinished), compression="uncompressed")
+        else:
+            shutil.move(file, unfinished)
         unfinished.replace(path)
 
     def _path(self, subtree: Subtree) -> Path:

@@ -12,7 +12,7 @@ from enum import StrEnum
 from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Generic, TypeVar, cast
+from typing import Generic, NamedTuple, TypeVar, cast
 
 import pyarrow as pa
 
@@ -48,10 +48,19 @@ def choose_executor(asked: Executor, cohort: Cohort[GenotypeShard]) -> Executor:
     return Executor.INLINE if cohort.size_bytes <= limit else Executor.RAY
 
 
+class Finished(NamedTuple):
+    """A task's place among the tasks, its table, and the Arrow file that the table is mapped from,
+    where it came in one: who takes the table may move the file, which is gone afterwards."""
+
+    number: int
+    table: pa.Table
+    file: Path | None = None
+
+
 def run_shards(
     tasks: Sequence[Task], work: Callable[[Task], pa.Table], executor: Executor
-) -> Iterator[tuple[int, pa.Table]]:
-    """(place in `tasks`, table) of every task, a shard or several, as they finish.
+) -> Iterator[Finished]:
+    """The result of every task, a shard or several, as they finish.
 
     Raises the CuraGenieError of the first task that fails; InfrastructureError where workers died
     more often than Ray retries.
@@ -61,9 +70,7 @@ def run_shards(
     return _inline(tasks, work)
 
 
-def _inline(
-    tasks: Sequence[Task], work: Callable[[Task], pa.Table]
-) -> Iterator[tuple[int, pa.Table]]:
+def _inline(tasks: Sequence[Task], work: Callable[[Task], pa.Table]) -> Iterator[Finished]:
     """No task starts before the table of an earlier one is done with: there are never more than
     one table for each thread, made or being made."""
     n_threads = len(os.sched_getaffinity(0))
@@ -81,10 +88,10 @@ def _inline(
             threads.shutdown(wait=True, cancel_futures=True)
 
 
-def _first_finished(running: dict[Future[pa.Table], int]) -> tuple[int, pa.Table]:
+def _first_finished(running: dict[Future[pa.Table], int]) -> Finished:
     """Takes it out of `running`: a future keeps its table."""
     future = next(as_completed(running))
-    return running.pop(future), future.result()
+    return Finished(running.pop(future), future.result())
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,9 +105,7 @@ class _Numbered(Generic[Task]):
         return parcels_of(number, lambda: self.work(task))
 
 
-def _on_ray(
-    tasks: Sequence[Task], work: Callable[[Task], pa.Table]
-) -> Iterator[tuple[int, pa.Table]]:
+def _on_ray(tasks: Sequence[Task], work: Callable[[Task], pa.Table]) -> Iterator[Finished]:
     if not tasks:
         return
     let_in("pandas")
@@ -119,7 +124,10 @@ def _on_ray(
                 del batch  # pages of the object store count as this process's
                 pa.default_memory_pool().release_unused()
                 for number in complete:
-                    yield number, unpacking.table(number)
+                    table, file = unpacking.table(number)
+                    yield Finished(number, table, file)
+                    del table
+                    file.unlink(missing_ok=True)
     except RayError as error:
         raise _cause(error) from error
 

@@ -133,9 +133,9 @@ class ShardRun:
     ) -> Iterator[Subtree]:
         """Score and store; gives each subtree when it is stored."""
         shards = [self.cut.shards[task.start : task.stop] for task in tasks]
-        for number, table in run_shards(shards, work, self.executor):
+        for number, table, file in run_shards(shards, work, self.executor):
             self._take_directories(tasks[number], table.column(_DIRECTORIES)[0].as_py())
-            partials.save(tasks[number], table.drop_columns(_DIRECTORIES))
+            partials.save(tasks[number], table.drop_columns(_DIRECTORIES), file)
             del table  # the next one is made meanwhile
             yield tasks[number]
 

@@ -66,7 +66,7 @@ def summarise_cohort(
     executor = choose_executor(executor, cohort)
     on_progress(0, len(shards))
     facts_of: dict[int, dict[str, Any]] = {}
-    for index, table in run_shards(shards, SummariseShard(s3, store), executor):
+    for index, table, _ in run_shards(shards, SummariseShard(s3, store), executor):
         facts_of[index] = json.loads(table.column("facts")[0].as_py())
         on_progress(len(facts_of), len(shards))
     in_order = [facts_of[shard.index] for shard in shards]

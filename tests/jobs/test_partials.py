@@ -1,13 +1,23 @@
 """Finished subtrees on disk."""
 
+from pathlib import Path
+
 import pyarrow as pa
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pyarrow import feather
 
 import core
 from core.scoring.shard_tree import Subtree, add_in_tree, subtrees
-from jobs.partials import Partials, code_digest, content_key, partials_folder, remove_partials
+from jobs.partials import (
+    Partials,
+    code_digest,
+    content_key,
+    partials_folder,
+    remove_partials,
+    sources_digest,
+)
 from jobs.shard_plan import kept_subtree_size
 
 
@@ -118,17 +128,30 @@ def test_the_key_changes_with_any_fact():
     assert content_key(facts) != content_key(facts | {"policy": {"missing": "zero"}})
 
 
-def test_the_code_that_computes_is_a_fact_of_its_own(monkeypatch, tmp_path):
+def test_the_code_that_computes_is_a_fact_of_its_own(tmp_path):
     """A partial result of yesterday's code must not be taken up by today's."""
     for name, content in (("__init__.py", ""), ("sums.py", "TWO = 2")):
         (tmp_path / name).write_text(content)
-    assert code_digest() == code_digest()
-    monkeypatch.setattr(core, "__file__", str(tmp_path / "__init__.py"))
-    before = code_digest()
+    before = sources_digest(tmp_path)
+    assert sources_digest(tmp_path) == before
     (tmp_path / "sums.py").write_text("TWO = 3")
-    assert code_digest() != before
+    assert sources_digest(tmp_path) != before
+    assert code_digest() == sources_digest(Path(core.__file__).parent)
 
 
 def test_a_tree_without_leaves_has_no_sum():
     with pytest.raises(ValueError, match="no sum"):
         add_in_tree(iter(()), join)
+
+
+def test_a_file_that_holds_the_partial_is_taken_and_a_sum_is_written(tmp_path):
+    partials = open_partials(tmp_path / "partials")
+    for start in range(2):
+        file = tmp_path / "came.arrow"
+        feather.write_feather(
+            text(str(start)).append_column("more", pa.array([0])), str(file), "uncompressed"
+        )
+        partials.save(Subtree(start, 1), text(str(start)), file)
+        assert file.exists() == (start == 1)
+    assert value(partials.load(Subtree(0, 2))) == tree(0, 2)
+    assert names(tmp_path / "partials") == {"0-2.arrow"}

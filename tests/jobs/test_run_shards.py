@@ -21,7 +21,7 @@ def cohort(tmp_path):
 
 def test_threads_let_a_result_go_once_it_is_taken(cohort):
     held: list[weakref.ref[pa.Table]] = []
-    for _, table in run_shards(plan_shards(cohort, 100), index_of, Executor.INLINE):
+    for _, table, _ in run_shards(plan_shards(cohort, 100), index_of, Executor.INLINE):
         held.append(weakref.ref(table))
         del table
         assert sum(result() is not None for result in held) <= 1
@@ -80,7 +80,7 @@ def test_every_shard_is_run_once_and_errors_keep_their_facts(executor, cohort, r
         request.getfixturevalue("ray_session")
     shards = plan_shards(cohort, 500)
     assert len(shards) > 3
-    found = dict(run_shards(shards, index_of, executor))
+    found = {done.number: done.table for done in run_shards(shards, index_of, executor)}
     assert {index: table.column("index")[0].as_py() for index, table in found.items()} == {
         shard.index: shard.index for shard in shards
     }
