@@ -36,6 +36,7 @@ from core.genotypes.formats import open_cohort
 from core.genotypes.source import GenotypeShard
 from core.genotypes.vcf_wanted import Wanted
 from core.lean_imports import kept_out
+from core.memory import give_back_memory
 from core.samples import sexes_of
 from core.scoring.coverage import Coverage, coverage_of
 from core.scoring.join import join_rows
@@ -113,6 +114,7 @@ def _score_into_folder(
         executor=executor,
         folder=partials_folder(request.output, key, reuse=request.reuse),
     )
+    give_back_memory()
     try:
         n_resumed = run.run_missing(on_progress)
         merged = run.merge_settled()
@@ -120,6 +122,7 @@ def _score_into_folder(
         remove_partials(request.output)  # the data will be wrong the next time too
         raise
     seeking.keep(shards, run.directories)
+    give_back_memory()
     begin_results(request.output)
     coverage = _write_matches(
         request.output, match_tables(inputs.files, rows, merged.matches, inputs.policy)
@@ -137,6 +140,7 @@ def _score_into_folder(
     }
     end_results(request.output, summary)
     remove_partials(request.output)
+    give_back_memory()
     return summary
 
 
