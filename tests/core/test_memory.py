@@ -1,5 +1,7 @@
 """What allocators keep goes back to the system."""
 
+from pathlib import Path
+
 import numpy as np
 import pyarrow as pa
 
@@ -7,8 +9,7 @@ from core.memory import give_back_memory
 
 
 def resident_bytes() -> int:
-    with open("/proc/self/statm") as file:
-        return int(file.read().split()[1]) * 4096
+    return int(Path("/proc/self/statm").read_text().split()[1]) * 4096
 
 
 def test_memory_that_is_not_used_any_more_is_given_back_and_what_is_used_stays():
