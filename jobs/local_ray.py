@@ -11,8 +11,16 @@ import os
 import secrets
 import sys
 from pathlib import Path
+from pickle import PickleBuffer
+from typing import Any
 
 _OBJECT_STORE_BYTES = 256 << 20
+_RESULTS_BYTES = 64 << 20
+"""Of an object store, for tables under way. Every process that touches a page of it counts the page
+as its own memory, so a run's store is no larger than it needs."""
+
+_SPILLS_AT = 0.8
+"""The part of a store from which on Ray writes objects to disk, what is broadcast among them."""
 
 
 def has_cluster() -> bool:
@@ -24,8 +32,9 @@ def _is_connected() -> bool:
     return "ray" in sys.modules and sys.modules["ray"].is_initialized()
 
 
-def join_or_start_ray() -> None:
-    """Connect to RAY_ADDRESS, or start a local cluster; nothing where one is connected already."""
+def join_or_start_ray(broadcast: object) -> None:
+    """Connect to RAY_ADDRESS, or start a local cluster with room for what is broadcast; nothing
+    where one is connected already."""
     if _is_connected():
         return
     if "RAY_ADDRESS" in os.environ:
@@ -35,7 +44,7 @@ def join_or_start_ray() -> None:
         # Ray's own, at exit, waits half a second for workers' output, which is not asked for
         atexit.register(ray.shutdown)
     else:
-        start_local_ray()
+        start_local_ray(broadcast=broadcast)
 
 
 def start_local_ray(
@@ -45,6 +54,7 @@ def start_local_ray(
     include_dashboard: bool = False,
     dashboard_port: int | None = None,
     namespace: str | None = None,
+    broadcast: object = None,
 ) -> None:
     """A private cluster of this machine, closed to anyone without the token in its environment.
 
@@ -58,7 +68,7 @@ def start_local_ray(
     ray.init(
         address="local",
         num_cpus=num_cpus,
-        object_store_memory=_OBJECT_STORE_BYTES,
+        object_store_memory=_OBJECT_STORE_BYTES if broadcast is None else _room_for(broadcast),
         include_dashboard=include_dashboard,
         dashboard_host="127.0.0.1",
         dashboard_port=dashboard_port,
@@ -67,6 +77,17 @@ def start_local_ray(
         logging_level=logging.WARNING,
         _temp_dir=str(temp_dir) if temp_dir is not None else None,
     )
+
+
+def _room_for(broadcast: object) -> int:
+    """Bytes of an object store for it and for the tables that come back."""
+    from ray import cloudpickle  # noqa: PLC0415 - see start_local_ray
+
+    buffers: list[PickleBuffer] = []
+    dumps: Any = vars(cloudpickle)["dumps"]
+    inline = dumps(broadcast, protocol=5, buffer_callback=buffers.append)
+    n_bytes = len(inline) + sum(buffer.raw().nbytes for buffer in buffers)
+    return round((n_bytes + _RESULTS_BYTES) / _SPILLS_AT)
 
 
 def _close_to_strangers() -> None:

@@ -13,7 +13,7 @@ from typing import BinaryIO
 
 import pyarrow as pa
 
-PARCEL_BYTES = 32 << 20
+PARCEL_BYTES = 16 << 20
 PARCEL_SCHEMA = pa.schema(
     [
         ("task", pa.int32()),

@@ -19,6 +19,7 @@ import pyarrow as pa
 from core.errors import CuraGenieError, InfrastructureError
 from core.genotypes.source import Cohort, GenotypeShard
 from core.lean_imports import let_in
+from core.memory import give_back_memory
 from jobs.local_ray import has_cluster, join_or_start_ray
 from jobs.parcels import PARCEL_BYTES, Unpacking, parcels_of
 
@@ -102,14 +103,15 @@ class _Numbered(Generic[Task]):
 
     def __call__(self, numbered: tuple[int, Task]) -> Iterator[pa.Table]:
         number, task = numbered
-        return parcels_of(number, lambda: self.work(task))
+        yield from parcels_of(number, lambda: self.work(task))
+        give_back_memory()  # this process may stay idle for long, and the next task has other needs
 
 
 def _on_ray(tasks: Sequence[Task], work: Callable[[Task], pa.Table]) -> Iterator[Finished]:
     if not tasks:
         return
     let_in("pandas")
-    join_or_start_ray()
+    join_or_start_ray((tuple(tasks), work))
     # Ray takes a second to import, which a small run in threads need not pay
     from ray.exceptions import RayError  # noqa: PLC0415
 
@@ -122,7 +124,7 @@ def _on_ray(tasks: Sequence[Task], work: Callable[[Task], pa.Table]) -> Iterator
             for batch in dataset.iter_batches(batch_size=None, batch_format="pyarrow"):
                 complete = unpacking.add(cast(pa.Table, batch))
                 del batch  # pages of the object store count as this process's
-                pa.default_memory_pool().release_unused()
+                give_back_memory()
                 for number in complete:
                     table, file = unpacking.table(number)
                     yield Finished(number, table, file)

@@ -15,6 +15,7 @@ from core.genotypes.block_directory import BlockDirectory
 from core.genotypes.calls import GenotypeField
 from core.genotypes.source import GenotypeShard
 from core.genotypes.vcf_wanted import Wanted
+from core.memory import give_back_memory
 from core.scoring.contested_rows import contested_rows
 from core.scoring.shard import (
     RowsByBlock,
@@ -58,7 +59,7 @@ class ScoreShards:
     def __call__(self, shards: Sequence[GenotypeShard]) -> pa.Table:
         directories: list[bytes | None] = []
         scores = add_in_tree((self._score(shard, directories) for shard in shards), add_scores)
-        pa.default_memory_pool().release_unused()  # of the blocks: Ray is about to copy the sums
+        give_back_memory()  # of the blocks: Ray is about to copy the sums
         column = pa.array([directories], pa.list_(pa.binary()))
         return to_partial(scores).append_column(_DIRECTORIES, column)
 

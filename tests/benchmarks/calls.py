@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +12,12 @@ Call = Callable[[], object]
 
 
 def scoring_call(*, arguments: list[str], ray_cpus: int | None, holds_scoring_files: bool) -> Call:
-    """`jobs.score_cohort` with these arguments. `ray_cpus` starts a Ray of that many logical CPUs;
+    """`jobs.score_cohort` with these arguments. `ray_cpus`: logical CPUs of the Ray that it starts;
     `holds_scoring_files` reads each scoring file once for all runs."""
-    from jobs import score_cohort, scoring_inputs
-    from jobs.local_ray import start_local_ray
+    from jobs import local_ray, score_cohort, scoring_inputs
 
     if ray_cpus is not None:
-        start_local_ray(num_cpus=ray_cpus)
+        local_ray.start_local_ray = partial(local_ray.start_local_ray, num_cpus=ray_cpus)
     if holds_scoring_files:
         scoring_inputs.read_scoring_file = cache(scoring_inputs.read_scoring_file)
 
