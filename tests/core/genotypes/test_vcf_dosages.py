@@ -2,11 +2,7 @@
 
 import itertools
 import math
-import os
 import random
-import subprocess
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -17,6 +13,7 @@ from core.genotypes import vcf_dosages
 from core.genotypes.simd import PADDING
 from core.genotypes.vcf_calls import HALF_CALL_MISSING, OK
 from core.genotypes.vcf_dosages import FIELD_DS, FIELD_GP, FIELD_HDS, decode_dosages
+from tests.builders.bounds_checks import run_with_bounds_checks
 from tests.builders.call_lines import damage, decode, expected_call
 from tests.builders.vcf import Record
 
@@ -248,12 +245,4 @@ def _random_lines(rng: random.Random, n_samples: int) -> bytes:
 def test_no_load_leaves_the_text_whatever_the_bytes_are(tmp_path):
     """Compiled with numba's bounds checks, hence with the plain forms of vector loads."""
     program = "from tests.core.genotypes.test_vcf_dosages import fuzz; fuzz(10_000)"
-    done = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", program],
-        cwd=Path(__file__).parents[3],
-        env=os.environ | {"NUMBA_BOUNDSCHECK": "1", "NUMBA_CACHE_DIR": str(tmp_path)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr[-2000:]
+    run_with_bounds_checks(program, tmp_path)

@@ -1,8 +1,5 @@
 """Sums of whole blocks: exact arithmetic is the oracle; scores do not depend on their company."""
 
-import os
-import subprocess
-import sys
 import tempfile
 from fractions import Fraction
 from pathlib import Path
@@ -21,6 +18,7 @@ from core.scoring.shard import ScorePlan, score_shard
 from core.scoring.sums import ScoreTotals
 from core.scoring.terms import TermContext
 from tests.builders.blocks import Site, block_of
+from tests.builders.bounds_checks import run_with_bounds_checks
 from tests.builders.scoring_file import Row, write_scoring_file
 
 N_VARIANTS = 90
@@ -175,12 +173,4 @@ def check_every_width() -> None:
 def test_no_kernel_leaves_its_arrays_whatever_their_width_is(tmp_path):
     """Compiled with numba's bounds checks, hence with the plain forms of vector loads."""
     program = "from tests.core.scoring.test_block_sums import check_every_width as c; c()"
-    done = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", program],
-        cwd=Path(__file__).parents[3],
-        env=os.environ | {"NUMBA_BOUNDSCHECK": "1", "NUMBA_CACHE_DIR": str(tmp_path)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr[-2000:]
+    run_with_bounds_checks(program, tmp_path)
