@@ -58,9 +58,10 @@ def start_local_ray(
 ) -> None:
     """A private cluster of this machine, closed to anyone without the token in its environment.
 
-    `num_cpus` is logical: how many shards run at once. Stop it with `ray.shutdown()`. Ray reads how
-    it authenticates when it is imported, so this must be what imports it first in a process, unless
-    the environment has RAY_AUTH_MODE and RAY_AUTH_TOKEN (or its _PATH) already.
+    `num_cpus` is logical: how many shards run at once. The object store has room for `broadcast`,
+    which is not put there yet. Stop it with `ray.shutdown()`. Ray reads how it authenticates when
+    it is imported, so this must be what imports it first in a process, unless the environment has
+    RAY_AUTH_MODE and RAY_AUTH_TOKEN (or its _PATH) already.
     """
     _close_to_strangers()
     import ray  # noqa: PLC0415  not before the environment is set, see above

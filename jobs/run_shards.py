@@ -59,15 +59,20 @@ class Finished(NamedTuple):
 
 
 def run_shards(
-    tasks: Sequence[Task], work: Callable[[Task], pa.Table], executor: Executor
+    tasks: Sequence[Task],
+    work: Callable[[Task], pa.Table],
+    executor: Executor,
+    *,
+    room_for: object = None,
 ) -> Iterator[Finished]:
     """The result of every task, a shard or several, as they finish.
 
+    `room_for`: what later calls will broadcast, for which a Ray that is started now needs room.
     Raises the CuraGenieError of the first task that fails; InfrastructureError where workers died
     more often than Ray retries.
     """
     if executor is Executor.RAY:
-        return _on_ray(tasks, work)
+        return _on_ray(tasks, work, room_for)
     return _inline(tasks, work)
 
 
@@ -107,11 +112,13 @@ class _Numbered(Generic[Task]):
         give_back_memory()  # this process may stay idle for long, and the next task has other needs
 
 
-def _on_ray(tasks: Sequence[Task], work: Callable[[Task], pa.Table]) -> Iterator[Finished]:
+def _on_ray(
+    tasks: Sequence[Task], work: Callable[[Task], pa.Table], room_for: object
+) -> Iterator[Finished]:
     if not tasks:
         return
     let_in("pandas")
-    join_or_start_ray((tuple(tasks), work))
+    join_or_start_ray((tuple(tasks), work, room_for))
     # Ray takes a second to import, which a small run in threads need not pay
     from ray.exceptions import RayError  # noqa: PLC0415
 

@@ -196,7 +196,7 @@ def _sexes(
     work = CountXPloidy(len(samples), inputs.build, request.s3)
     counts = np.zeros((2, len(samples)), np.int64)
     on_x, _ = seeking.sought(shards, X_RECORDS)
-    for _, table, _ in run_shards(on_x, work, executor):
+    for _, table, _ in run_shards(on_x, work, executor, room_for=(rows, rows.wanted())):
         counts += ploidy.from_table(table)
     return ploidy.infer_sex(counts)
 
