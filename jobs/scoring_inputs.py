@@ -4,7 +4,7 @@ import os
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from core.samples import read_sample_sheet
 from core.scoring.frequencies import Frequencies, read_frequencies
 from core.scoring.policy import Compat, ScoringPolicy, policy_for
 from core.scoring.scoring_file import ScoringFile, read_scoring_file
+from core.scoring.shared_columns import SharedColumns
 from core.storage.byte_ranges import S3Access
 from core.storage.digest_cache import DigestCache, sha256_of
 
@@ -67,7 +68,7 @@ def open_inputs(request: CohortScoring, cohort: Cohort) -> Inputs:
     """
     known = _genotype_build(request, cohort)
     with _digests(request) as digests:
-        files, refused = _scoring_files(request.scoring_files, known)
+        files, refused = usable_scoring_files(request.scoring_files, known)
     frequencies = read_frequencies(request.frequencies) if request.frequencies else None
     return Inputs(
         cohort=cohort,
@@ -107,22 +108,21 @@ def _build_source(
     return "scoring files" if _build_of_scores(files) is not None else "unknown"
 
 
-def _scoring_files(
+def usable_scoring_files(
     paths: Sequence[Path], build: GenomeBuild | None
 ) -> tuple[tuple[ScoringFile, ...], dict[str, UserError]]:
     """The usable files, and the error of each file that is not."""
     files: dict[str, ScoringFile] = {}
     refused: dict[str, UserError] = {}
+    shared = SharedColumns()
     with ThreadPoolExecutor(max_workers=len(os.sched_getaffinity(0))) as threads:
-        reading = [threads.submit(_scoring_file, path, build) for path in paths]
-    for path, read in zip(paths, reading, strict=True):
-        try:
-            file = read.result()
-        except (ScoringFileError, GenomeBuildError) as error:
-            refused[str(path)] = error
-            continue
-        _require_new_accession(file, files)
-        files[file.accession] = file
+        read = threads.map(partial(_scoring_file, build=build), paths)
+        for path, file in zip(paths, read, strict=True):
+            if isinstance(file, UserError):
+                refused[str(path)] = file
+                continue
+            _require_new_accession(file, files)
+            files[file.accession] = replace(file, rows=shared.of(file.rows))
     if not files:
         raise next(iter(refused.values()))
     if build is None:
@@ -130,9 +130,13 @@ def _scoring_files(
     return tuple(files.values()), refused
 
 
-def _scoring_file(path: Path, build: GenomeBuild | None) -> ScoringFile:
-    file = read_scoring_file(path)
-    _require_build(file, build)
+def _scoring_file(path: Path, build: GenomeBuild | None) -> ScoringFile | UserError:
+    """The file, or why it cannot be used."""
+    try:
+        file = read_scoring_file(path)
+        _require_build(file, build)
+    except (ScoringFileError, GenomeBuildError) as error:
+        return error
     return file
 
 

@@ -19,14 +19,13 @@ def contested_rows(n_rows: int, matches: Sequence[pa.Table]) -> dict[int, RowsBy
     `matches` are MATCH_SCHEMA tables of one or several shards each, about `n_rows` rows of
     ScoreRows. The best match type keeps the row; among equals, the first in the order of shards.
     Only unsorted files, overlapping files and repeated IDs come to this: the records of one
-    position lie in one block. Memory: some bytes a row, and the rows that are met several times.
+    position lie in one block; they take some bytes a row, and others some bytes a line.
     """
     all_shards = pa.concat_tables([_NONE, *(table.select(_COLUMNS) for table in matches)])
     fits = all_shards.filter(pc.greater_equal(all_shards.column("match_type"), 0))
-    twice = _met_twice(n_rows, fits)
-    if not twice.any():
+    if _are_apart(fits):
         return {}
-    held = _some_twice(fits, twice)
+    held = _some_twice(fits, _met_twice(n_rows, fits))
     row, _, shard, block, kind = (held.column(name).to_numpy() for name in _COLUMNS)
     order = np.lexsort((block, shard, kind, row))
     loses = order[1:][row[order][1:] == row[order][:-1]]
@@ -35,6 +34,13 @@ def contested_rows(n_rows: int, matches: Sequence[pa.Table]) -> dict[int, RowsBy
         here = loses[shard[loses] == index]
         lost[index] = {n: row[here[block[here] == n]] for n in np.unique(block[here]).tolist()}
     return lost
+
+
+def _are_apart(matches: pa.Table) -> bool:
+    """Whether no row is in two ranges of the table."""
+    first, count = (matches.column(name).to_numpy() for name in ("row", "n_rows"))
+    order = np.argsort(first, kind="stable")  # the ranges of a shard are in order: fast
+    return bool((first[order][1:] >= (first + count)[order][:-1]).all())
 
 
 def _met_twice(n_rows: int, matches: pa.Table) -> npt.NDArray[np.bool_]:

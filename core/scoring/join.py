@@ -3,8 +3,9 @@
 Rows that cannot be joined (no coordinates, complex alleles) are left out, with their reason.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -12,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from core.scoring.alleles import NO_ALLELE, allele_codes, alleles_of, long_alleles_of, read_only
-from core.scoring.patterns import KeyedRows, counting_order, distinct_patterns
+from core.scoring.patterns import KeyedRows, counting_places, distinct_patterns
 from core.scoring.policy import EffectTypeSource, MatchBy, ScoringPolicy, StrandFlip
 from core.scoring.rows import MANY_ROWS, POSITION_BITS, Patterns, ScoreRows, codes_of
 from core.scoring.scoring_file import ScoringFile
@@ -21,6 +22,7 @@ from core.scoring.weighted_sum import ADDITIVE, DOMINANT, RECESSIVE
 from core.variants import complement, reverse_complement
 from core.words import lacks, per_row, word_codes, words_of
 
+Codes = npt.NDArray[np.int32]
 Indices = npt.NDArray[np.int64]
 
 _EFFECT_CODES = {"additive": ADDITIVE, "dominant": DOMINANT, "recessive": RECESSIVE}
@@ -79,16 +81,18 @@ def join_rows(files: Sequence[ScoringFile], policy: ScoringPolicy) -> ScoreRows:
     Score k is files[k]. Rows with a `problem`, and rows without what `match_by` needs, are left
     out: `unjoinable_reason` says why, row by row.
     """
-    tables = [_joinable_rows(file.rows, policy.match_by) for file in files]
+    apart, table_of = _tables_apart([file.rows for file in files], policy.match_by)
+    row = [_joinable_rows(table, policy.match_by) for table in apart]
+    tables = [_taken(table, rows) for table, rows in zip(apart, row, strict=True)]
     contigs, alleles = _distinct(tables, "contig"), _Alleles.of(tables, policy.strand_flip)
     by_rsid = policy.match_by is MatchBy.RSID
     ids = _distinct(tables, "rsid") if by_rsid else pa.array([], pa.string())
     parts = [_keyed(table, policy, contigs, ids, alleles) for table in tables]
-    key, pattern, place = distinct_patterns(parts)
-    order, first = counting_order(place, len(key))
-    score = np.repeat(np.arange(len(files), dtype=np.int32), [len(part.key) for part in parts])
-    score = score[order]
-    frequency = np.concatenate([part.frequency for part in parts])[order]
+    key, pattern, of_rows = distinct_patterns(parts)
+    places, first = counting_places([of_rows[n] for n in table_of], len(key))
+    kept = [_FileRows(file.rows, row[n]) for file, n in zip(files, table_of, strict=True)]
+    score = _placed(places, np.int32, (np.int32(k) for k in range(len(files))))
+    frequency = _frequencies(places, kept)
     sets, score_set = _score_sets(first, score)
     effect, other, kind = _unpacked(pattern, len(alleles.code))
     return ScoreRows(
@@ -107,19 +111,64 @@ def join_rows(files: Sequence[ScoringFile], policy: ScoringPolicy) -> ScoreRows:
             other_flipped=read_only(alleles.flip(other, effect, policy.strand_flip)),
             effect_type=read_only(kind),
             repeats_score=read_only(_any_repeat(first, score)),
-            one_frequency=read_only(~_any_change(first, np.nan_to_num(frequency, nan=-1.0))),
+            one_frequency=read_only(~_any_change(first, frequency)),
             score_set=read_only(score_set),
         ),
         score=read_only(score),
-        row_number=np.concatenate([part.row_number for part in parts])[order],
-        effect_weight=read_only(np.concatenate([part.weight for part in parts])[order]),
+        row_number=_placed(places, np.int32, (rows.row for rows in kept)),
+        effect_weight=read_only(_placed(places, np.float64, (rows.weights() for rows in kept))),
         effect_frequency=frequency,
     )
 
 
-def _joinable_rows(rows: pa.Table, match_by: MatchBy) -> pa.Table:
-    joinable = lacks(unjoinable_reason(rows, match_by))
-    return rows if joinable.all() else rows.filter(pa.array(joinable))
+class _FileRows(NamedTuple):
+    """The joinable rows of one file: `row` (n,) their numbers in its table."""
+
+    table: pa.Table
+    row: Codes
+
+    def weights(self) -> npt.NDArray[np.float64]:
+        return self._values("effect_weight")
+
+    def frequencies(self) -> npt.NDArray[np.float64]:
+        return self._values("effect_frequency")
+
+    def has_frequencies(self) -> bool:
+        column = self.table.column("effect_frequency")
+        return column.null_count < len(column)
+
+    def _values(self, name: str) -> npt.NDArray[np.float64]:
+        values: npt.NDArray[np.float64] = self.table.column(name).to_numpy()
+        return values if len(self.row) == len(values) else values[self.row]
+
+
+def _tables_apart(
+    tables: Sequence[pa.Table], match_by: MatchBy
+) -> tuple[list[pa.Table], list[int]]:
+    """(tables of what rows are joined by; which of them each file has).
+
+    Files of the same variants in the same order, as those of one study are, are one.
+    """
+    names = [*_JOINED_BY, "rsid"] if match_by is MatchBy.RSID else _JOINED_BY
+    apart: list[pa.Table] = []
+    of: list[int] = []
+    for table in tables:
+        joined_by = table.select(names)
+        if not apart or not apart[-1].equals(joined_by):
+            apart.append(joined_by)
+        of.append(len(apart) - 1)
+    return apart, of
+
+
+_JOINED_BY = ["contig", "position", "effect_allele", "other_allele", "effect_type", "problem"]
+
+
+def _joinable_rows(table: pa.Table, match_by: MatchBy) -> Codes:
+    return np.flatnonzero(lacks(unjoinable_reason(table, match_by))).astype(np.int32)
+
+
+def _taken(table: pa.Table, row: Codes) -> pa.Table:
+    return table if len(row) == len(table) else table.take(pa.array(row))
 
 
 def _keyed(
@@ -127,13 +176,21 @@ def _keyed(
 ) -> KeyedRows:
     effect, other = (alleles.numbers(_words(rows, name)) for name in _ALLELES)
     pattern = (effect * len(alleles.code) + other) * _N_KINDS + _effect_types(rows, policy)
-    return KeyedRows(
-        key=_row_keys(rows, policy.match_by, contigs, ids),
-        pattern=pattern,
-        row_number=_numpy(rows, "row_number").astype(np.int32),
-        weight=_numpy(rows, "effect_weight").astype(np.float64),
-        frequency=_floats(rows, "effect_frequency"),
-    )
+    return KeyedRows(_row_keys(rows, policy.match_by, contigs, ids), pattern)
+
+
+def _placed(places: Sequence[Codes], dtype: npt.DTypeLike, values: Iterable[Any]) -> np.ndarray:
+    """(N,) the values of each file (one, or one a row), at the places of its rows."""
+    placed = np.empty(sum(map(len, places)), dtype)
+    for place, of_file in zip(places, values, strict=True):
+        placed[place] = of_file
+    return placed
+
+
+def _frequencies(places: Sequence[Codes], kept: Sequence[_FileRows]) -> npt.NDArray[np.float64]:
+    if any(rows.has_frequencies() for rows in kept):
+        return _placed(places, np.float64, (rows.frequencies() for rows in kept))
+    return np.broadcast_to(np.nan, sum(map(len, places)))
 
 
 def _unpacked(pattern: Indices, n_alleles: int) -> tuple[Indices, Indices, npt.NDArray[np.int8]]:
@@ -142,9 +199,11 @@ def _unpacked(pattern: Indices, n_alleles: int) -> tuple[Indices, Indices, npt.N
     return *np.divmod(pair, n_alleles), kind.astype(np.int8)
 
 
-def _any_change(first: Indices, values: np.ndarray) -> npt.NDArray[np.bool_]:
-    """(P,) whether the rows of a pattern differ."""
-    changes = np.append(False, values[1:] != values[:-1])[: len(values)]
+def _any_change(first: Indices, values: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:
+    """(P,) whether the rows of a pattern differ; NaN is like NaN."""
+    after, before = values[1:], values[:-1]
+    differ = (after != before) & ~(np.isnan(after) & np.isnan(before))
+    changes = np.append(False, differ)[: len(values)]
     changes[first[:-1]] = False
     return _any_row(first, changes)
 
@@ -168,8 +227,11 @@ def _score_sets(first: Indices, score: npt.NDArray[np.int32]) -> tuple[ScoreSets
     set_of = np.full(len(first) - 1, -1, np.int64)
     many = np.flatnonzero(np.diff(first) >= MANY_ROWS)
     n_patterns: dict[bytes, int] = {}
-    names = [score[first[p] : first[p + 1]].tobytes() for p in many.tolist()]
-    for name in names:
+    names: list[bytes] = []
+    held: dict[bytes, bytes] = {}  # a name is as long as its set
+    for p in many.tolist():
+        name = score[first[p] : first[p + 1]].tobytes()
+        names.append(held.setdefault(name, name))
         n_patterns[name] = n_patterns.get(name, 0) + 1
     common = sorted(n_patterns, key=lambda name: -n_patterns[name])[:MOST_SETS]
     number = {name: n for n, name in enumerate(common)}
@@ -220,7 +282,3 @@ def _words(table: pa.Table, name: str) -> pa.DictionaryArray:
 
 def _numpy(table: pa.Table, name: str) -> np.ndarray:
     return table.column(name).to_numpy()
-
-
-def _floats(table: pa.Table, name: str) -> npt.NDArray[np.float64]:
-    return pc.fill_null(table.column(name), float("nan")).to_numpy().astype(np.float64)

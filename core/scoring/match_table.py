@@ -1,20 +1,21 @@
 """The fate of every row of every scoring file: a table per file, as the result has it."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from core.genotypes.simd import kernel
 from core.scoring.join import on_other_strand, unjoinable_reason
 from core.scoring.matching import IS_FLIPPED, MATCH_TYPES, REASONS, Reason, Status
-from core.scoring.patterns import counting_order
 from core.scoring.policy import MatchBy, ScoringPolicy, StrandFlip
 from core.scoring.rows import ScoreRows
 from core.scoring.scoring_file import ScoringFile
 from core.scoring.shard import STATUSES
 from core.words import WORDS, per_row, word_codes, words_of
 
+Codes = npt.NDArray[np.int32]
 Indices = npt.NDArray[np.int64]
 
 MATCHES_SCHEMA = pa.schema(
@@ -45,44 +46,65 @@ def match_tables(
     `matches` has MATCH_SCHEMA, of all shards. One table at a time: all of them are far larger.
     """
     matches = matches.combine_chunks()
-    line = lines_of_rows(len(rows), matches)
-    order, first = counting_order(rows.score, rows.n_scores)
+    ends = np.cumsum([0, *(len(file.rows) for file in files)])
+    line = lines_of_rows(rows, matches, ends)
+    codes = {name: np.append(matches.column(name).to_numpy(), np.int8(-1)) for name in _CODES}
     for k, file in enumerate(files):
-        of_score = order[first[k] : first[k + 1]]
-        found = np.full(len(file.rows), -1, np.int64)
-        found[rows.row_number[of_score]] = line[of_score]
-        yield _fates(file, matches, found, policy)
+        found = line[ends[k] : ends[k + 1]]
+        yield _fates(file, matches.column("variant_id"), codes, found, policy)
 
 
-def lines_of_rows(n_rows: int, matches: pa.Table) -> Indices:
-    """(n_rows,) the line of MATCH_SCHEMA that tells a row's fate; -1 for one that met no record.
+_CODES = ("match_type", "status", "reason")
+
+
+def lines_of_rows(rows: ScoreRows, matches: pa.Table, ends: Indices) -> Codes:
+    """(rows of all files,) the line of MATCH_SCHEMA that tells a row's fate; -1 for one that met
+    no record. File k has the rows ends[k] to ends[k + 1].
 
     A row that several blocks met keeps what became of it: matched, else excluded, else not; among
     equals, the first.
     """
-    row, n_rows_of = (matches.column(name).to_numpy() for name in ("row", "n_rows"))
+    row, n_rows = (matches.column(name).to_numpy() for name in ("row", "n_rows"))
     status = matches.column("status").to_numpy()
     order = np.argsort(status, kind="stable")[::-1]  # what is written last stays
-    line = np.full(n_rows, -1, np.int64)
-    of = np.repeat(order, n_rows_of[order])
-    begin = np.cumsum(n_rows_of[order]) - n_rows_of[order]
-    line[row[of] + np.arange(len(of)) - np.repeat(begin, n_rows_of[order])] = of
+    line = np.full(ends[-1], -1, np.int32)
+    _spread(order, row[order], n_rows[order], ends, rows.score, rows.row_number, line)
     return line
 
 
-def _fates(file: ScoringFile, matches: pa.Table, found: Indices, policy: ScoringPolicy) -> pa.Table:
-    """`found` (rows of the file,) their lines of `matches`; -1 where a row has none."""
+@kernel
+def _spread(
+    lines: Indices,
+    row: Indices,
+    n_rows: Indices,
+    ends: Indices,
+    score: Codes,
+    row_number: Codes,
+    line: Codes,
+) -> None:
+    """Line lines[i] tells of row[i] and the next rows of ScoreRows, n_rows[i] of them."""
+    for i in range(len(lines)):
+        for r in range(row[i], row[i] + n_rows[i]):
+            line[ends[score[r]] + row_number[r]] = lines[i]
+
+
+def _fates(
+    file: ScoringFile,
+    variant_ids: pa.ChunkedArray,
+    codes: Mapping[str, npt.NDArray[np.int8]],
+    found: Codes,
+    policy: ScoringPolicy,
+) -> pa.Table:
+    """`found` (rows of the file,) their lines of `variant_ids` and of `codes`; -1 where a row has
+    none, as the last of `codes` is."""
     met = found >= 0
-    match_type, status, reason = (
-        np.append(matches.column(name).to_numpy(), np.int8(-1))[found]
-        for name in ("match_type", "status", "reason")
-    )
+    match_type, status, reason = (codes[name][found] for name in _CODES)
     status[~met] = STATUSES.index(Status.UNMATCHED)
     reason[~met] = _reasons_of_unmet(file, policy.match_by)[~met]
     columns = [
         _coded(np.zeros(len(found)), [file.accession]),
         *(file.rows.column(name) for name in MATCHES_SCHEMA.names[1:7]),
-        matches.column("variant_id").take(pa.array(found, mask=~met)),
+        variant_ids.take(pa.array(found, mask=~met)),
         _matched_alleles(file, match_type, policy.strand_flip),
         _coded(match_type, MATCH_TYPES),
         _coded(status, STATUSES),

@@ -1,6 +1,5 @@
 """Patterns: what rows of several scoring files have in common, found and put in order."""
 
-import hashlib
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -22,43 +21,22 @@ class KeyedRows(NamedTuple):
 
     key: Indices
     pattern: Indices
-    row_number: npt.NDArray[np.int32]
-    weight: npt.NDArray[np.float64]
-    frequency: npt.NDArray[np.float64]
 
 
-def distinct_patterns(parts: Sequence[KeyedRows]) -> tuple[Indices, Indices, Codes]:
-    """(key and code of each pattern in order; the pattern of each row, file after file).
-
-    Files of the same variants in the same order, as those of one study are, are looked at once.
-    """
-    distinct: dict[bytes, int] = {}
-    leaders: list[KeyedRows] = []
-    of: list[int] = []
-    for part in parts:
-        name = _digest(part)
-        if name not in distinct:
-            distinct[name] = len(leaders)
-            leaders.append(part)
-        of.append(distinct[name])
-    key = np.concatenate([part.key for part in leaders])
-    code = np.concatenate([part.pattern for part in leaders])
+def distinct_patterns(parts: Sequence[KeyedRows]) -> tuple[Indices, Indices, list[Codes]]:
+    """(key and code of each pattern in order; the pattern of each row, part by part)."""
+    key = np.concatenate([part.key for part in parts])
+    code = np.concatenate([part.pattern for part in parts])
     order = _ascending(key, code)
     if order is not None:
         key, code = key[order], code[order]
     begins = np.ones(len(key), bool)
     begins[1:] = (key[1:] != key[:-1]) | (code[1:] != code[:-1])
-    place = np.cumsum(begins, dtype=np.int32) - np.int32(1)
+    pattern = np.cumsum(begins, dtype=np.int32) - np.int32(1)
     if order is not None:
-        place[order] = place.copy()
-    ends = np.cumsum([0, *(len(part.key) for part in leaders)])
-    return key[begins], code[begins], np.concatenate([place[ends[n] : ends[n + 1]] for n in of])
-
-
-def _digest(part: KeyedRows) -> bytes:
-    digest = hashlib.blake2b(part.key.data)
-    digest.update(part.pattern.data)
-    return digest.digest()
+        pattern[order] = pattern.copy()
+    ends = np.cumsum([len(part.key) for part in parts])
+    return key[begins], code[begins], np.split(pattern, ends[:-1])
 
 
 def _ascending(key: Indices, code: Indices) -> Indices | None:
@@ -72,22 +50,33 @@ def _ascending(key: Indices, code: Indices) -> Indices | None:
     return np.lexsort((code, key))
 
 
-def counting_order(codes: Codes, n_codes: int) -> tuple[Indices, Indices]:
-    """((n,) rows by code, those of one code as they stand; (n_codes + 1,) where each begins).
+def counting_places(codes: Sequence[Codes], n_codes: int) -> tuple[list[Codes], Indices]:
+    """(where each row goes in the order of codes, those of one code as they stand; (n_codes + 1,)
+    where each code begins).
 
-    codes (n,) int32, 0 to n_codes - 1.
+    The rows come in parts, each (n,) of 0 to n_codes - 1; a part may come several times.
     """
-    first = np.append(0, np.cumsum(np.bincount(codes, minlength=n_codes)))
-    if (codes[1:] >= codes[:-1]).all():
-        return np.arange(len(codes)), first
-    order = np.empty(len(codes), np.int64)
-    _place(read_only(codes), first.copy(), order)
-    return order, first
+    first = np.zeros(n_codes + 1, np.int64)
+    for part in codes:
+        _count(read_only(part), first[1:])
+    np.cumsum(first, out=first)
+    next_free = first[:-1].copy()
+    places = [np.empty(len(part), np.int32) for part in codes]
+    for part, place in zip(codes, places, strict=True):
+        _place(read_only(part), next_free, place)
+    return places, first
 
 
 @kernel
-def _place(codes: Codes, next_free: Indices, order: Indices) -> None:
-    """Counting sort. next_free (n_codes + 1,): where the next row of each code goes."""
+def _count(codes: Codes, counts: Indices) -> None:
+    """counts (n_codes,): one more for each row of a code."""
     for row in range(len(codes)):
-        order[next_free[codes[row]]] = row
+        counts[codes[row]] += 1
+
+
+@kernel
+def _place(codes: Codes, next_free: Indices, place: Codes) -> None:
+    """Counting sort. next_free (n_codes,): where the next row of each code goes."""
+    for row in range(len(codes)):
+        place[row] = next_free[codes[row]]
         next_free[codes[row]] += 1

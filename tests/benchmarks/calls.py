@@ -13,13 +13,13 @@ Call = Callable[[], object]
 
 def scoring_call(*, arguments: list[str], ray_cpus: int | None, holds_scoring_files: bool) -> Call:
     """`jobs.score_cohort` with these arguments. `ray_cpus`: logical CPUs of the Ray that it starts;
-    `holds_scoring_files` reads each scoring file once for all runs."""
+    `holds_scoring_files` reads the scoring files once for all runs."""
     from jobs import local_ray, score_cohort, scoring_inputs
 
     if ray_cpus is not None:
         local_ray.start_local_ray = partial(local_ray.start_local_ray, num_cpus=ray_cpus)
     if holds_scoring_files:
-        scoring_inputs.read_scoring_file = cache(scoring_inputs.read_scoring_file)
+        scoring_inputs.usable_scoring_files = cache(scoring_inputs.usable_scoring_files)
 
     def score() -> None:
         if score_cohort.main(arguments) != 0:

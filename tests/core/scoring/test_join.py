@@ -55,3 +55,20 @@ def test_several_files_share_one_table(file, tmp_path):
     assert rows.accessions == ("PGS999999", "B")
     assert rows.score.tolist() == [0, 1, 0, 0]
     assert rows.effect_weight.tolist() == [1.0, 2.0, 0.25, 0.5]
+
+
+def test_files_of_the_same_variants_are_told_apart_by_their_weights_alone(file, tmp_path):
+    places = [("1", 100, "A", "G"), ("1", 90, "C", "T"), ("1", 5, "P", "N")]
+    weights = {"B": (2.0, -1.0, 1.0), "C": (20.0, -10.0, 10.0)}
+    files = []
+    for name, of_rows in weights.items():
+        rows = [Row(*place, weight) for place, weight in zip(places, of_rows, strict=True)]
+        path = write_scoring_file(tmp_path / f"{name}.txt", rows, accession=name)
+        files.append(read_scoring_file(path))
+    apart = join_rows([files[0], file, files[1]], policy())
+    side_by_side = join_rows([*files, file], policy())
+    found = sorted(zip(apart.score.tolist(), apart.effect_weight.tolist(), strict=True))
+    assert found[:2] == [(0, -1.0), (0, 2.0)]
+    assert found[2:] == [(1, 0.25), (1, 0.5), (1, 1.0), (2, -10.0), (2, 20.0)]
+    assert side_by_side.row_number.tolist() == [1, 1, 3, 0, 0, 1, 0]
+    assert side_by_side.effect_weight.tolist() == [-1.0, -10.0, 1.0, 2.0, 20.0, 0.25, 0.5]
