@@ -26,7 +26,7 @@ from core.storage.byte_ranges import S3Access, s3_client
 
 logger = logging.getLogger(__name__)
 
-PART_BYTES = 16 * 1024 * 1024  # S3 takes 10,000 parts of at least 5 MiB: objects up to 160 GB
+PART_BYTES = 8 * 1024 * 1024  # S3 takes 10,000 parts of at least 5 MiB: objects up to 83 GB
 COPY_BYTES = 1024 * 1024
 
 _SURELY_LOCKED_SECONDS = 60.0
@@ -325,16 +325,16 @@ class _S3Writer(_Digest):
         self.count(data)
         self._buffer += data
         while len(self._buffer) >= PART_BYTES:
-            self._send_part(bytes(self._buffer[:PART_BYTES]))
-            del self._buffer[:PART_BYTES]
+            part, self._buffer = self._buffer[:PART_BYTES], self._buffer[PART_BYTES:]
+            self._send_part(part)
 
     def complete(self) -> None:
         with _s3_errors(self._target["Key"]):
             if self._upload is None:
-                self._client.put_object(**self._target, Body=bytes(self._buffer))
+                self._client.put_object(**self._target, Body=self._buffer)
                 return
             if self._buffer:
-                self._send_part(bytes(self._buffer))
+                self._send_part(self._buffer)
             self._client.complete_multipart_upload(
                 **self._target, UploadId=self._upload, MultipartUpload={"Parts": self._parts}
             )
@@ -348,7 +348,7 @@ class _S3Writer(_Digest):
         except (ClientError, BotoCoreError):
             logger.exception("parts of %s stay in the bucket", self._target["Key"])
 
-    def _send_part(self, part: bytes) -> None:
+    def _send_part(self, part: bytearray) -> None:
         number = len(self._parts) + 1
         with _s3_errors(self._target["Key"]):
             if self._upload is None:
