@@ -19,7 +19,8 @@ def contested_rows(n_rows: int, matches: Sequence[pa.Table]) -> dict[int, RowsBy
     `matches` are MATCH_SCHEMA tables of one or several shards each, about `n_rows` rows of
     ScoreRows. The best match type keeps the row; among equals, the first in the order of shards.
     Only unsorted files, overlapping files and repeated IDs come to this: the records of one
-    position lie in one block; they take some bytes a row, and others some bytes a line.
+    position lie in one block. Memory: some bytes a line of `matches`; where rows are met several
+    times, some bytes a row as well.
     """
     all_shards = pa.concat_tables([_NONE, *(table.select(_COLUMNS) for table in matches)])
     fits = all_shards.filter(pc.greater_equal(all_shards.column("match_type"), 0))
