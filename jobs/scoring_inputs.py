@@ -17,7 +17,7 @@ from core.genotypes.source import Cohort, GenotypeShard
 from core.samples import read_sample_sheet
 from core.scoring.frequencies import Frequencies, read_frequencies
 from core.scoring.policy import Compat, ScoringPolicy, policy_for
-from core.scoring.scoring_file import ScoringFile, read_scoring_file
+from core.scoring.scoring_file import ScoringFile, read_scoring_files
 from core.scoring.shared_columns import SharedColumns
 from core.storage.byte_ranges import S3Access
 from core.storage.digest_cache import DigestCache, sha256_of
@@ -116,13 +116,14 @@ def usable_scoring_files(
     refused: dict[str, UserError] = {}
     shared = SharedColumns()
     with ThreadPoolExecutor(max_workers=len(os.sched_getaffinity(0))) as threads:
-        read = threads.map(partial(_scoring_file, build=build), paths)
-        for path, file in zip(paths, read, strict=True):
-            if isinstance(file, UserError):
-                refused[str(path)] = file
+        read = threads.map(partial(_scores, build=build), paths)
+        for path, scores in zip(paths, read, strict=True):
+            if isinstance(scores, UserError):
+                refused[str(path)] = scores
                 continue
-            _require_new_accession(file, files)
-            files[file.accession] = replace(file, rows=shared.of(file.rows))
+            for file in scores:
+                _require_new_accession(file, files)
+                files[file.accession] = replace(file, rows=shared.of(file.rows))
     if not files:
         raise next(iter(refused.values()))
     if build is None:
@@ -130,14 +131,15 @@ def usable_scoring_files(
     return tuple(files.values()), refused
 
 
-def _scoring_file(path: Path, build: GenomeBuild | None) -> ScoringFile | UserError:
-    """The file, or why it cannot be used."""
+def _scores(path: Path, build: GenomeBuild | None) -> tuple[ScoringFile, ...] | UserError:
+    """The scores of a file, or why it cannot be used."""
     try:
-        file = read_scoring_file(path)
-        _require_build(file, build)
+        files = read_scoring_files(path)
+        for file in files:
+            _require_build(file, build)
     except (ScoringFileError, GenomeBuildError) as error:
         return error
-    return file
+    return files
 
 
 def _require_build(file: ScoringFile, build: GenomeBuild | None) -> None:

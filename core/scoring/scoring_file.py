@@ -1,5 +1,8 @@
 """Scoring files: PGS Catalog v2.0 and v1.0, OmicsPred, PLINK's layout, and plain tables.
 
+A file may hold several scores of the same rows, a weight column each: `effect_weight_NAME`, or any
+names in PLINK's layout. A score without a weight in some row does not have that row.
+
 Conventions: https://www.pgscatalog.org/downloads/#dl_ftp_scoring
 
 - The header's "#key=value" lines are kept as they are; the first "=" splits. The v1.0 keys
@@ -108,6 +111,8 @@ _KEYS_OF_V1 = {
     "licence": "license",
 }
 
+_WEIGHT_OF_SCORE = re.compile(r"effect_weight_(?=.)", re.IGNORECASE)
+
 _BASES = "^[ACGT]+$"
 _FILE_EXTENSION = re.compile(r"(\.(txt|tsv|csv|score|scorefile))?(\.b?gz)?$", re.IGNORECASE)
 _HARMONISED_SUFFIX = re.compile(r"_hmPOS_GRCh3[78]$", re.IGNORECASE)
@@ -136,6 +141,7 @@ class _Parts:
 
     text: DelimitedText
     layout: Mapping[str, str]  # part: column as written
+    weights: Mapping[str, str]  # score: column as written; "" is the score of a file that has one
     columns: Mapping[str, pa.Array]  # by column as written
     n_rows: int
 
@@ -149,23 +155,41 @@ class _Parts:
 
 
 def read_scoring_file(path: Path) -> ScoringFile:
-    """Read one scoring file of any of the kinds above, gzip or plain.
+    """The score of a file that holds one; else as `read_scoring_files`, ScoringFileError."""
+    score, *others = read_scoring_files(path)
+    if others:
+        names = ", ".join(file.accession for file in (score, *others[:4]))
+        raise ScoringFileError(
+            f"the file holds several scores: {names}.",
+            where=Where(str(path)),
+            fix="Split it into one scoring file per weight column.",
+        )
+    return score
 
-    Raises ScoringFileError (file, line, column, fix) for one that cannot be used, and
+
+def read_scoring_files(path: Path) -> tuple[ScoringFile, ...]:
+    """Read the scores of one file of any of the kinds above, gzip or plain; at least one.
+
+    Of several, each is named by its weight column (behind "effect_weight_"), after the file's own
+    accession where the header states one; what they have in common is held once.
+    Raises ScoringFileError (file, line, column, fix) for a file that cannot be used, and
     GenomeBuildError where its coordinates are on a build that no reader here can place.
     """
     landmarks = {alias for aliases in COLUMN_ALIASES.values() for alias in aliases}
     text = read_delimited(path, error_type=ScoringFileError, landmarks=landmarks)
     metadata = _metadata(text)
     parts = _read_parts(text, _layout(text))
-    rows = _rows(parts)
-    return ScoringFile(
-        accession=_accession(parts, metadata),
-        build=_build(parts, metadata, rows),
-        metadata=metadata,
-        rows=rows,
-        sha256=text.sha256,
-        source=str(path),
+    accession, tables = _accession(parts, metadata), _rows_of_scores(parts)
+    return tuple(
+        ScoringFile(
+            accession=_accession_of(name, accession, metadata),
+            build=_build(parts, metadata, rows),
+            metadata=metadata,
+            rows=rows,
+            sha256=text.sha256,
+            source=str(path),
+        )
+        for name, rows in tables.items()
     )
 
 
@@ -181,46 +205,54 @@ def _metadata(text: DelimitedText) -> dict[str, str]:
     return metadata
 
 
-def _layout(text: DelimitedText) -> dict[str, str]:
-    """Which column of the file, as written, plays which part."""
+@dataclass(frozen=True, slots=True)
+class _Layout:
+    """Which column of the file, as written, plays which part; the weight columns by score."""
+
+    parts: Mapping[str, str]
+    weights: Mapping[str, str]
+
+
+def _layout(text: DelimitedText) -> _Layout:
     written = {name.lower(): name for name in text.column_names if name}
     layout = {name: written[name] for name in _CATALOG_COLUMNS if name in written}
     for part, aliases in COLUMN_ALIASES.items():
         alias = next((alias for alias in aliases if alias in written), None)
         if alias is not None:
             layout[part] = written[alias]
-    if "effect_weight" not in layout:
-        layout |= _unnamed_weight(text, layout)
-    _require_parts(text, layout)
-    return layout
+    weights = _weight_columns(text, layout)
+    _require_parts(text, layout, weights)
+    return _Layout(layout, weights)
 
 
-def _unnamed_weight(text: DelimitedText, layout: Mapping[str, str]) -> dict[str, str]:
-    """PLINK's layout: ID, effect allele, then weights under any name."""
+def _weight_columns(text: DelimitedText, layout: Mapping[str, str]) -> dict[str, str]:
+    """Score → column: the file's effect weight, else those named for their score, else those of
+    PLINK's layout (ID, effect allele, then weights under any name)."""
+    if "effect_weight" in layout:
+        return {"": layout["effect_weight"]}
+    names = [name for name in text.column_names if name not in {*layout.values(), ""}]
+    named = [name for name in names if _WEIGHT_OF_SCORE.match(name)]
+    if named:
+        return {_WEIGHT_OF_SCORE.sub("", name, count=1): name for name in named}
     if list(text.column_names[:2]) != [layout.get("rsid"), layout.get("effect_allele")]:
         return {}
-    taken = {*layout.values(), ""}
-    names = [name for name in text.column_names if name not in taken]
     weights = [name for name in names if name.lower() not in _NOT_WEIGHTS]
-    if len(weights) > 1:
-        raise text.error(
-            f"the file has several weight columns: {', '.join(weights)}.",
-            fix="Split it into one scoring file per weight column.",
-        )
-    return {"effect_weight": weights[0]} if weights else {}
+    return {"" if len(weights) == 1 else name: name for name in weights}
 
 
-def _require_parts(text: DelimitedText, layout: Mapping[str, str]) -> None:
+def _require_parts(
+    text: DelimitedText, layout: Mapping[str, str], weights: Mapping[str, str]
+) -> None:
     names = {part: " | ".join(aliases) for part, aliases in COLUMN_ALIASES.items()}
     if "effect_allele" not in layout:
         raise text.error(
             "the file has no effect allele column.",
             fix=f"Name one column {names['effect_allele']}.",
         )
-    if "effect_weight" not in layout and not layout.keys() >= set(_DOSAGE_WEIGHTS):
+    if not weights and not layout.keys() >= set(_DOSAGE_WEIGHTS):
         raise text.error(
             "the file has no effect weight column.",
-            fix=f"Name one column {names['effect_weight']}.",
+            fix=f"Name one column {names['effect_weight']}, or several effect_weight_NAME.",
         )
     if not ({"rsid", "hm_rsid"} & layout.keys() or _has_coordinates(layout)):
         raise text.error(
@@ -238,16 +270,36 @@ def _is_harmonised(layout: Mapping[str, str]) -> bool:
     return layout.keys() >= {"hm_chr", "hm_pos"}
 
 
-def _read_parts(text: DelimitedText, layout: Mapping[str, str]) -> _Parts:
-    words = {name for part, name in layout.items() if part not in _FREE_COLUMNS}
-    columns = text.columns(set(layout.values()), words)
-    n_rows = len(columns[layout["effect_allele"]])
+def _read_parts(text: DelimitedText, layout: _Layout) -> _Parts:
+    words = {name for part, name in layout.parts.items() if part not in _FREE_COLUMNS}
+    columns = text.columns({*layout.parts.values(), *layout.weights.values()}, words)
+    n_rows = len(columns[layout.parts["effect_allele"]])
     if n_rows == 0:
         raise text.error("the file has no rows.", fix="Add one row per variant.")
-    return _Parts(text, layout, columns, n_rows)
+    return _Parts(text, layout.parts, layout.weights or {"": ""}, columns, n_rows)
 
 
-def _rows(parts: _Parts) -> pa.Table:
+def _rows_of_scores(parts: _Parts) -> dict[str, pa.Table]:
+    """SCORING_ROW_SCHEMA of each score; several share all columns but the weights."""
+    columns, is_complex = _shared_columns(parts)
+    tables: dict[str, pa.Table] = {}
+    for name in parts.weights:
+        weights = _weights(parts, name, is_complex)
+        rows = pa.table(columns | {"effect_weight": weights}, schema=SCORING_ROW_SCHEMA)
+        has_none = lacks(weights) & ~is_complex
+        tables[name] = rows.filter(pa.array(~has_none)) if has_none.any() else rows
+    empty = next((name for name, rows in tables.items() if not len(rows)), None)
+    if empty is not None:
+        raise parts.text.error(
+            "no row has a weight.",
+            field=parts.weights[empty],
+            fix="Write the weights, or remove the column.",
+        )
+    return tables
+
+
+def _shared_columns(parts: _Parts) -> tuple[dict[str, pa.Array], Bools]:
+    """(every column of the schema but the weight, (rows,) unsupported_complex)."""
     effect_allele = map_words(parts["effect_allele"], pc.utf8_upper)
     contig, position, other_allele = _places(parts, effect_allele)
     is_complex = _is_complex(parts, effect_allele, other_allele)
@@ -259,12 +311,11 @@ def _rows(parts: _Parts) -> pa.Table:
         "rsid": _rsids(parts),
         "effect_allele": effect_allele,
         "other_allele": other_allele,
-        "effect_weight": _weights(parts, is_complex),
         "effect_type": _effect_types(parts, is_complex),
         "effect_frequency": _effect_frequencies(parts["effect_frequency"]),
         "problem": _problems(is_complex),
     }
-    return pa.table(columns, schema=SCORING_ROW_SCHEMA)
+    return columns, is_complex
 
 
 def _rsids(parts: _Parts) -> pa.Array:
@@ -361,9 +412,10 @@ def _problems(is_complex: Bools) -> pa.DictionaryArray:
 
 
 def _has_dosage_weights_only(parts: _Parts) -> Bools:
-    has_none = lacks(parts["effect_weight"])
+    columns = [parts.columns[name] for name in parts.weights.values() if name]
+    has_none = np.logical_and.reduce([np.ones(parts.n_rows, bool), *map(lacks, columns)])
     if not parts.layout.keys() >= set(_DOSAGE_WEIGHTS):
-        return np.zeros(len(has_none), bool)
+        return np.zeros(parts.n_rows, bool)
     given = [~lacks(parts[part]) for part in _DOSAGE_WEIGHTS]
     return np.logical_and.reduce([has_none, *given])
 
@@ -400,17 +452,20 @@ def _require_effect_alleles(
         )
 
 
-def _weights(parts: _Parts, is_complex: Bools) -> pa.Array:
-    text = parts["effect_weight"]
+def _weights(parts: _Parts, score: str, is_complex: Bools) -> pa.Array:
+    """float64 of one score; null where a row has none, which it may in a file of several."""
+    column = parts.weights[score]
+    text = parts.columns.get(column, pa.nulls(parts.n_rows, pa.string()))
     numbers = parse_numbers(text)
     usable = pc.is_finite(numbers).fill_null(False).to_numpy(zero_copy_only=False)
-    bad = _first_row(~usable & ~(lacks(text) & is_complex))
+    may_lack = is_complex if len(parts.weights) == 1 else np.ones(parts.n_rows, bool)
+    bad = _first_row(~usable & ~(lacks(text) & may_lack))
     if bad is not None:
-        raise parts.error(
+        raise parts.text.error(
             f"{text[bad]} is not a finite number."
             if text[bad].is_valid
             else "this row has no effect weight.",
-            part="effect_weight",
+            field=column or "effect_weight",
             row=bad,
             fix="Write a number such as 0.0123 or 1.23e-2, or remove the row.",
         )
@@ -480,8 +535,18 @@ def _accession(parts: _Parts, metadata: Mapping[str, str]) -> str:
         )
     file_name = Path(parts.text.source).name
     stem = _HARMONISED_SUFFIX.sub("", _FILE_EXTENSION.sub("", file_name))
-    in_header = [metadata.get("pgs_id", ""), metadata.get("omicspred_id", "")]
-    return next(name for name in (*in_header, *in_rows, stem, file_name) if name)
+    return next(name for name in (_stated_accession(metadata), *in_rows, stem, file_name) if name)
+
+
+def _stated_accession(metadata: Mapping[str, str]) -> str:
+    return metadata.get("pgs_id", "") or metadata.get("omicspred_id", "")
+
+
+def _accession_of(score: str, accession: str, metadata: Mapping[str, str]) -> str:
+    """Of one score of a file whose own is `accession`."""
+    if not score:
+        return accession
+    return f"{accession}_{score}" if _stated_accession(metadata) else score
 
 
 def _build(parts: _Parts, metadata: Mapping[str, str], rows: pa.Table) -> GenomeBuild | None:

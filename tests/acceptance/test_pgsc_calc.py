@@ -2,6 +2,8 @@
 
 import csv
 import gzip
+import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -102,3 +104,22 @@ def test_plink2_alone_gives_the_same_sums_on_the_whole_file(acceptance_data, tmp
         assert sums[f"{person['FID']}_{person['IID']}"] == pytest.approx(
             float(person["PGS001229_22_SUM"]), abs=PRINTED
         )
+
+
+@pytest.mark.skipif(shutil.which("plink2") is None, reason="plink2 is not installed")
+def test_two_scores_of_one_file_are_those_of_plink2(acceptance_data, tmp_path):
+    stem = acceptance_data / "genotypes/1000g_chr22/cineca_synthetic_subset"
+    scores = acceptance_data / "scoring_files/custom/multiscore.txt"
+    results = run_scoring(
+        stem.with_suffix(".vcf.gz"), scores, tmp_path / "ours", compat=Compat.PLINK2
+    )
+    command = ["plink2", "--pfile", str(stem), "--out", str(tmp_path / "plink")]
+    command += ["--score", str(scores), "header-read", "cols=+scoresums"]
+    command += ["--score-col-nums", "3-4", "--set-all-var-ids", "@:#:$r:$a"]
+    subprocess.run(command, check=True, capture_output=True)
+    with (tmp_path / "plink.sscore").open() as lines:
+        people = list(csv.DictReader(lines, delimiter="\t"))
+    assert len(people) == 2504
+    for name in ("PGS001229_22", "second_score"):
+        expected = {f"{row['#FID']}_{row['IID']}": float(row[f"{name}_SUM"]) for row in people}
+        assert results.sums(name) == pytest.approx(expected, abs=PRINTED)

@@ -112,7 +112,7 @@ class CuraGenie:
         """No call of the cohorts is half missing; the word is the one that stores are written
         with."""
         arguments = ["--genotypes", str(work.source), "--output", str(folder / "out")]
-        arguments += ["--scoring-file", *map(str, work.scores.ours), "--no-reuse"]
+        arguments += ["--scoring-file", str(work.scores.together), "--no-reuse"]
         arguments += ["--genotype-field", work.field, "--executor", self.executor]
         arguments += ["--compat", "plink2", "--missing", self.missing_as]
         return [*arguments, "--policy", "half_call=missing"]

@@ -1,5 +1,5 @@
-"""Scores over a cohort's variants, in the notation of each program: one file per score for us, one
-file with a column per score for plink2 and gnomon.
+"""Scores over a cohort's variants, in the notation of each program: one file with a column per
+score for every program, and one file per score for the service.
 
 A row's weights are drawn from its score's number, so that 10 scores are the first 10 of 100.
 """
@@ -35,10 +35,12 @@ class ScoreSet:
 
 @dataclass(frozen=True, slots=True)
 class Scores:
-    """A score set for one cohort, on disk. `weight_norm` is the largest root of Σ weight²."""
+    """A score set for one cohort, on disk: `ours` one by one, and all of them `together` in a file.
+    `weight_norm` is the largest root of Σ weight²."""
 
     set: ScoreSet
     ours: tuple[Path, ...]
+    together: Path
     plink: Path
     gnomon: Path
     n_variants: int
@@ -53,8 +55,8 @@ def prepare_scores(cohort: Cohort, score_set: ScoreSet, folder: Path) -> Scores:
     rows = _chosen_rows(score_set, sites)
     names = [home / "ours" / f"{score_set.accession(n)}.txt" for n in range(score_set.n_scores)]
     norm = _WEIGHT_SD * len(rows) ** 0.5
-    plink, gnomon = home / "plink.tsv", home / "gnomon.tsv"
-    scores = Scores(score_set, tuple(names), plink, gnomon, len(rows), norm)
+    together, plink, gnomon = (home / f"{name}.tsv" for name in ("together", "plink", "gnomon"))
+    scores = Scores(score_set, tuple(names), together, plink, gnomon, len(rows), norm)
     complete = home / "complete"
     if not complete.exists() or complete.read_text() != facts:
         shutil.rmtree(home, ignore_errors=True)
@@ -80,8 +82,18 @@ def _write(scores: Scores, sites: Sites, rows: npt.NDArray[np.int64]) -> None:
     names = _columns("rs", _digits(sites.id_number[rows], 9))
     places = _digits(sites.position[rows], 8)
     weights = [_weights(scores.set, number, len(rows)) for number in range(scores.set.n_scores)]
-    _write_ours(scores, weights, _columns(names, f"\t{CONTIG}\t", places, *_tabbed(alleles)))
-    header = "\t".join(scores.set.accession(number) for number in range(scores.set.n_scores))
+    start = _columns(names, f"\t{CONTIG}\t", places, *_tabbed(alleles))
+    _write_ours(scores, weights, start)
+    accessions = [scores.set.accession(number) for number in range(scores.set.n_scores)]
+    header = "\t".join(accessions)
+    columns = "\t".join(f"effect_weight_{accession}" for accession in accessions)
+    _write_table(
+        scores.together,
+        "#genome_build=GRCh37\n"
+        f"rsID\tchr_name\tchr_position\teffect_allele\tother_allele\t{columns}\n",
+        start,
+        weights,
+    )
     _write_table(
         scores.plink, f"ID\teffect_allele\t{header}\n", _columns(names, "\t", alleles[0]), weights
     )

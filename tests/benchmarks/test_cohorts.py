@@ -7,7 +7,7 @@ import cyvcf2
 import numpy as np
 import pytest
 
-from core.scoring.scoring_file import read_scoring_file
+from core.scoring.scoring_file import read_scoring_file, read_scoring_files
 from tests.benchmarks.cohorts import Cohort, CohortShape, prepare_cohort
 from tests.benchmarks.sample_columns import Format
 from tests.benchmarks.scoring_files import ScoreSet, prepare_scores
@@ -116,9 +116,12 @@ def test_what_programs_left_beside_a_cohort_is_forgotten(folder: Path):
 def test_a_score_says_the_same_in_each_notation(folder: Path):
     scores = prepare_scores(prepare_cohort(PHASED, folder), ScoreSet("three", 3, 100), folder)
     ours = [read_scoring_file(path).rows.to_pydict() for path in scores.ours]
+    together = read_scoring_files(scores.together)
     plink = [line.split() for line in scores.plink.read_text().splitlines()[1:]]
     gnomon = [line.split() for line in scores.gnomon.read_text().splitlines()[1:]]
     assert scores.n_variants == len(plink) == len(gnomon) == 100
+    assert [file.accession for file in together] == [path.stem for path in scores.ours]
+    assert [file.rows.to_pydict() for file in together] == ours
     for number, rows in enumerate(ours):
         assert rows["rsid"] == [row[0] for row in plink]
         assert rows["effect_allele"] == [row[1] for row in plink] == [row[1] for row in gnomon]

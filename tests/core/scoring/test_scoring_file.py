@@ -17,7 +17,12 @@ from hypothesis import strategies as st
 
 from core.errors import GenomeBuildError, ScoringFileError
 from core.genome_build import GenomeBuild
-from core.scoring.scoring_file import SCORING_ROW_SCHEMA, ScoringFile, read_scoring_file
+from core.scoring.scoring_file import (
+    SCORING_ROW_SCHEMA,
+    ScoringFile,
+    read_scoring_file,
+    read_scoring_files,
+)
 from tests.builders.scoring_file import (
     Cell,
     Row,
@@ -397,6 +402,64 @@ class TestRows:
         assert column(read_scoring_file(path), "effect_weight") == [1.2]
 
 
+class TestSeveralScores:
+    """One file, a weight column for each score."""
+
+    def test_each_weight_column_of_plinks_layout_is_a_score(self, path: Path) -> None:
+        write_bytes(path, b"ID\tA1\tone\ttwo\n1:1:A:G\tG\t1\t2\n1:5:A:T\tT\t-3\t.5\n")
+        one, two = read_scoring_files(path)
+        assert (one.accession, two.accession) == ("one", "two")
+        assert column(one, "effect_weight") == [1, -3]
+        assert column(two, "effect_weight") == [2, 0.5]
+        assert places(one) == places(two) == [("1", 1), ("1", 5)]
+        assert one.sha256 == two.sha256
+
+    @pytest.mark.parametrize(
+        ("accession", "names"),
+        [(None, ["bmi", "T2D"]), ("PGS999999", ["PGS999999_bmi", "PGS999999_T2D"])],
+        ids=["no header", "an accession in the header"],
+    )
+    def test_columns_that_are_named_for_their_score_name_it(
+        self, path: Path, accession: str | None, names: list[str]
+    ) -> None:
+        weights: dict[str, Cell] = {"effect_weight_bmi": 1, "EFFECT_WEIGHT_T2D": 2}
+        row = {"chr_name": "1", "chr_position": 9, "effect_allele": "A", "other_allele": "G"}
+        comments = [f"#pgs_id={accession}"] if accession else []
+        write_table(path, [row | weights], comments=comments)
+        files = read_scoring_files(path)
+        assert [file.accession for file in files] == names
+        assert [column(file, "effect_weight") for file in files] == [[1], [2]]
+
+    def test_a_score_without_a_weight_in_a_row_does_not_have_the_row(self, path: Path) -> None:
+        write_bytes(path, b"ID\tA1\tone\ttwo\n1:1:A:G\tG\t1\tNA\n1:5:A:T\tT\t0\t2\n")
+        one, two = read_scoring_files(path)
+        assert (column(one, "row_number"), column(one, "effect_weight")) == ([0, 1], [1, 0])
+        assert (column(two, "row_number"), column(two, "effect_weight")) == ([1], [2])
+
+    def test_columns_that_all_scores_have_are_held_once(self, path: Path) -> None:
+        write_bytes(path, b"ID\tA1\tone\ttwo\n1:1:A:G\tG\t1\t2\n")
+        one, two = read_scoring_files(path)
+        for name in set(SCORING_ROW_SCHEMA.names) - {"effect_weight"}:
+            addresses = [
+                [buffer.address for buffer in file.rows[name].chunk(0).buffers() if buffer]
+                for file in (one, two)
+            ]
+            assert addresses[0] == addresses[1], name
+
+    def test_the_effect_weight_alone_counts_where_there_is_one(self, path: Path) -> None:
+        write_bytes(path, b"rsID\tA1\teffect_weight\teffect_weight_old\nrs1\tG\t1\tx\n")
+        assert column(read_scoring_file(path), "effect_weight") == [1]
+
+    @pytest.mark.parametrize(
+        ("cells", "words"),
+        [("1\tx", "line 2, two: x is not a finite number"), ("1\tNA", "no row has a weight")],
+    )
+    def test_a_bad_weight_names_its_score(self, path: Path, cells: str, words: str) -> None:
+        write_bytes(path, f"ID\tA1\tone\ttwo\n1:1:A:G\tG\t{cells}\n".encode())
+        with pytest.raises(ScoringFileError, match=words):
+            read_scoring_files(path)
+
+
 class TestRefusals:
     @pytest.mark.parametrize(
         "weight", ["abc", "nan", "inf", "-inf", "1e999", "0,5", "1_0", "0x1", "--1"]
@@ -465,9 +528,9 @@ class TestRefusals:
         assert error.value.where is not None
         assert error.value.where.line == 2
 
-    def test_several_weight_columns_are_to_be_split(self, path: Path) -> None:
+    def test_several_scores_are_not_one(self, path: Path) -> None:
         write_bytes(path, b"ID\teffect_allele\tone\ttwo\n1:1:A:G\tG\t1\t2\n")
-        with pytest.raises(ScoringFileError, match=r"several weight columns: one, two\. Split"):
+        with pytest.raises(ScoringFileError, match=r"several scores: one, two\. Split"):
             read_scoring_file(path)
 
     def test_several_accessions_are_to_be_split(self, path: Path) -> None:
@@ -664,6 +727,15 @@ class TestRealFiles:
     def test_the_list_names_every_real_file_that_can_be_read(self, real_files: Path) -> None:
         found = {f"{path.parent.name}/{path.name}" for path in real_files.glob("*/*")}
         assert found == {*REAL_FILES, "custom/multiscore.txt"}
+
+    def test_the_file_of_two_scores_gives_both(self, real_files: Path) -> None:
+        path = real_files / "custom/multiscore.txt"
+        expected = read_with_csv_module(path)
+        for file, name in zip(
+            read_scoring_files(path), ("PGS001229_22", "second_score"), strict=True
+        ):
+            assert file.accession == name
+            assert column(file, "effect_weight") == [float(row[name]) for row in expected]
 
     @pytest.mark.parametrize("name", REAL_FILES)
     def test_it_has_its_accession_build_and_every_row(self, real_files: Path, name: str) -> None:
