@@ -195,6 +195,7 @@ def plink2_scores(cohort: Cohort, case: Case, *options: str) -> list[dict[str, s
 
 
 def our_scores(cohort: Cohort, case: Case, genotypes: Path, **options: Any) -> Results:
+    options.setdefault("samples", cohort.folder / "sex.tsv")
     return run_scoring(
         genotypes,
         cohort.folder / "score.txt",
@@ -202,7 +203,7 @@ def our_scores(cohort: Cohort, case: Case, genotypes: Path, **options: Any) -> R
         compat=Compat.PLINK2,
         policy={"match_by": "rsid"} | case.policy,
         build=case.build,
-        **{"samples": cohort.folder / "sex.tsv"} | options,
+        **options,
     )
 
 
@@ -211,7 +212,8 @@ def assert_equal(ours: Results, theirs: list[dict[str, str]], case: Case) -> Non
     assert ours.column("sample_id") == [row["IID"] for row in theirs]
     for our_name, their_name in COLUMNS.items():
         absolute = 3e-4 if case.has_ds else 5e-5
-        absolute = 1e-3 if our_name == "dosage_sum" else absolute
+        # plink2 prints some sums that end in half a step a thousandth too low: 27.873047 as 27.872
+        absolute = 1.1e-3 if our_name == "dosage_sum" else absolute
         expected = [float(row[their_name]) for row in theirs]
         assert ours.column(our_name) == pytest.approx(expected, rel=1e-5, abs=absolute), our_name
 
