@@ -32,7 +32,7 @@ from core.genome_build import GenomeBuild
 from core.genotypes import sex as ploidy
 from core.genotypes.calls import GenotypeField, HalfCall
 from core.genotypes.directory_cache import DirectoryCache, default_folder
-from core.genotypes.formats import open_cohort
+from core.genotypes.formats import GENOTYPES, open_cohort
 from core.genotypes.source import GenotypeShard
 from core.genotypes.vcf_wanted import Wanted
 from core.lean_imports import kept_out
@@ -342,10 +342,10 @@ def _parser() -> argparse.ArgumentParser:
         "--scoring-file PGS000001_hmPOS_GRCh38.txt.gz --output results",
     )
     add = parser.add_argument
-    add("--genotypes", nargs="+", required=True, metavar="URI", help="VCFs or stores of a cohort")
+    add("--genotypes", nargs="+", required=True, metavar="URI", help=GENOTYPES)
     add("--scoring-file", nargs="+", required=True, type=Path, metavar="FILE", help="scores")
     add("--output", required=True, type=Path, metavar="DIR", help="folder of the results")
-    add("--build", choices=_words(GenomeBuild), help="genome build of the VCFs")
+    add("--build", choices=_words(GenomeBuild), help="genome build of the genotypes")
     add("--compat", choices=_words(Compat), default="default", help="policy preset")
     add("--missing", choices=_words(Missing), help="what a missing call counts as")
     add("--frequencies", type=Path, metavar="FILE", help="allele frequencies (.afreq or TSV)")

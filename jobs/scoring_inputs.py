@@ -12,7 +12,7 @@ from core.errors import GenomeBuildError, ScoringFileError, UserError, Where
 from core.genome_build import GenomeBuild
 from core.genotypes.calls import GenotypeField
 from core.genotypes.directory_cache import DirectoryCache
-from core.genotypes.formats import content_uri
+from core.genotypes.formats import content_uris, stated_sexes
 from core.genotypes.source import Cohort, GenotypeShard
 from core.samples import read_sample_sheet
 from core.scoring.frequencies import Frequencies, read_frequencies
@@ -20,7 +20,7 @@ from core.scoring.policy import Compat, ScoringPolicy, policy_for
 from core.scoring.scoring_file import ScoringFile, read_scoring_files
 from core.scoring.shared_columns import SharedColumns
 from core.storage.byte_ranges import S3Access
-from core.storage.digest_cache import DigestCache, sha256_of
+from core.storage.digest_cache import DigestCache, sha256_of_all
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,7 +83,7 @@ def open_inputs(request: CohortScoring, cohort: Cohort) -> Inputs:
         files=files,
         refused=refused,
         frequencies=frequencies,
-        sex_sheet=read_sample_sheet(request.samples) if request.samples else None,
+        sex_sheet=read_sample_sheet(request.samples) if request.samples else stated_sexes(cohort),
         sha256=digests | {file.source: file.sha256 for file in files},
     )
 
@@ -184,10 +184,11 @@ def _digests(request: CohortScoring) -> Iterator[dict[str, str]]:
     directories = request.block_directories
     cache = DigestCache(directories.folder) if directories is not None else None
     tables = [str(path) for path in (request.frequencies, request.samples) if path is not None]
-    uris = [*request.genotypes, *tables]
+    contents = [(uri, content_uris(uri)) for uri in request.genotypes]
+    contents += [(table, (table,)) for table in tables]
     digests: dict[str, str] = {}
     with ThreadPoolExecutor(max_workers=4) as threads:
-        digest = partial(sha256_of, s3=request.s3, cache=cache)
-        hashing = threads.map(digest, map(content_uri, uris))
+        digest = partial(sha256_of_all, s3=request.s3, cache=cache)
+        hashing = threads.map(digest, (uris for _, uris in contents))
         yield digests
-        digests |= zip(uris, hashing, strict=True)
+        digests |= zip((uri for uri, _ in contents), hashing, strict=True)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from core.errors import ConflictError, CuraGenieError, UserError
 from core.genotypes.block import DosageBlock
-from core.genotypes.formats import open_cohort
+from core.genotypes.formats import GENOTYPES, open_cohort
 from core.genotypes.source import Cohort, GenotypeShard
 from core.genotypes.store import open_store
 from core.genotypes.store_append import append_samples, check_joins
@@ -51,7 +51,7 @@ def _parser() -> argparse.ArgumentParser:
         description="Write the genotype store of a cohort, or add samples to one.",
     )
     add = parser.add_argument
-    add("--genotypes", nargs="+", required=True, metavar="URI", help="VCFs of one cohort")
+    add("--genotypes", nargs="+", required=True, metavar="URI", help=GENOTYPES)
     add("--output", required=True, type=Path, metavar="DIR", help="the store (NAME.cgstore)")
     add("--append", action="store_true", help="add the samples to the store; same sites only")
     executors = [executor.value for executor in Executor]

@@ -1,28 +1,68 @@
-"""Which format a genotype file has, and a cohort of files in any of them."""
+"""Which format a genotype file has, and a cohort of files in any of them.
 
-from collections.abc import Sequence
+name                    format         core.genotypes.
+*.pgen                  PLINK 2        pgen
+*.bed                   PLINK 1        bed
+*.cgstore, or a folder  store          store
+anything else           VCF            vcf
+"""
+
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
 
+from core.errors import CohortError, Where
 from core.genotypes import vcf
+from core.genotypes.bed import bed_fileset, open_bed
+from core.genotypes.pgen import open_pgen, pgen_fileset
+from core.genotypes.plink import PlinkFile
 from core.genotypes.source import Cohort, GenotypeFile, GenotypeShard, cohort_of
 from core.genotypes.store import SUFFIX, open_store
 from core.genotypes.store_manifest import MANIFEST
+from core.samples import UNKNOWN
 from core.storage.byte_ranges import S3Access
+
+GENOTYPES = "genotype files of one cohort: VCF, .pgen, .bed, or stores"
+"""For the help of commands."""
+
+
+class Format(NamedTuple):
+    """`open` a file; `content_uris` of the objects that together have its content."""
+
+    open: Callable[[str, S3Access | None], GenotypeFile[GenotypeShard]]
+    content_uris: Callable[[str], Sequence[str]]
+
+
+_PGEN = Format(lambda uri, _s3: open_pgen(uri), lambda uri: pgen_fileset(uri).uris)
+_BED = Format(lambda uri, _s3: open_bed(uri), lambda uri: bed_fileset(uri).uris)
+_STORE = Format(
+    lambda uri, s3: open_store(uri, s3=s3),
+    lambda uri: (f"{uri.rstrip('/')}/{MANIFEST}",),  # it has the sha256 of the store's files
+)
+_VCF = Format(lambda uri, s3: vcf.open_vcf(uri, s3=s3), lambda uri: (uri,))
+_BY_SUFFIX = {".pgen": _PGEN, ".bed": _BED}
 
 
 def open_cohort(uris: Sequence[str], *, s3: S3Access | None = None) -> Cohort[GenotypeShard]:
-    """VCFs and stores of one cohort.
+    """Genotype files of one cohort.
 
-    Raises GenotypeFileError for a file that is neither, CohortError where the samples differ,
+    Raises GenotypeFileError for a file that is none, CohortError where the samples differ,
     GenomeBuildError where the files state different genome builds.
     """
-    return cohort_of([_open(uri, s3) for uri in uris])
+    return cohort_of([format_of(uri).open(uri, s3) for uri in uris])
 
 
-def content_uri(uri: str) -> str:
-    """The object whose sha256 stands for the content: a store's manifest has those of its files."""
-    return f"{uri.rstrip('/')}/{MANIFEST}" if is_store(uri) else uri
+def format_of(uri: str) -> Format:
+    """By its name, or a local folder by what is in it."""
+    if is_store(uri):
+        return _STORE
+    return next((known for suffix, known in _BY_SUFFIX.items() if uri.endswith(suffix)), _VCF)
+
+
+def content_uris(uri: str) -> Sequence[str]:
+    """The objects whose sha256 stand for the content of a genotype file."""
+    return format_of(uri).content_uris(uri)
 
 
 def is_store(uri: str) -> bool:
@@ -36,5 +76,20 @@ def is_store(uri: str) -> bool:
     return (folder / MANIFEST).is_file()
 
 
-def _open(uri: str, s3: S3Access | None) -> GenotypeFile[GenotypeShard]:
-    return open_store(uri, s3=s3) if is_store(uri) else vcf.open_vcf(uri, s3=s3)
+def stated_sexes(cohort: Cohort[GenotypeShard]) -> Mapping[str, int] | None:
+    """Sex codes by sample, where files state them (.psam, .fam); None where none knows any.
+
+    Raises CohortError where two files contradict each other.
+    """
+    known: dict[str, int] = {}
+    for file in cohort.files:
+        if not isinstance(file, PlinkFile):
+            continue
+        for sample, sex in zip(file.samples, file.sexes, strict=True):
+            if sex != UNKNOWN and known.setdefault(sample, sex) != sex:
+                raise CohortError(
+                    "the files of the cohort state different sexes of a sample.",
+                    where=Where(file.uri, field="SEX"),
+                    fix="Put the .psam or .fam right (plink2 --update-sex).",
+                )
+    return known or None

@@ -94,7 +94,7 @@ def cohort_of(files: Sequence[GenotypeFile[ShardT]]) -> Cohort[ShardT]:
     """Raises CohortError where there is no file or the samples differ, GenomeBuildError where the
     files state different genome builds."""
     if not files:
-        raise CohortError("there is no genotype file.", fix="Give at least one VCF.")
+        raise CohortError("there is no genotype file.", fix="Give at least one genotype file.")
     for file in files[1:]:
         _check_same_samples(files[0], file)
     return Cohort(tuple(files), files[0].samples, _build_of(files))

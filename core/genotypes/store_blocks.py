@@ -12,9 +12,10 @@ import pyarrow as pa
 from core.genotypes.block import SITE_SCHEMA, DosageBlock, Dosages, numbers, values_of
 from core.genotypes.store_calls import Ints
 from core.genotypes.store_chunk import Tile
-from core.genotypes.store_load import ChunkRows, group_starts
+from core.genotypes.store_load import ChunkRows
 from core.genotypes.vcf_blocks import BlockMemory, Decoding
 from core.genotypes.vcf_progress import BlockRows
+from core.genotypes.wanted_sites import group_starts
 
 
 @dataclass(slots=True)

@@ -7,19 +7,16 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import NamedTuple, TypeVar
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from core.errors import GenotypeFileError
-from core.genotypes.block import texts, values_of
 from core.genotypes.store_calls import Ints
 from core.genotypes.store_chunk import SITES_SCHEMA, TILE_SCHEMA, Tile, damaged, from_file
 from core.genotypes.store_manifest import Chunk, Manifest, StoredFile
 from core.genotypes.vcf_wanted import Wanted
+from core.genotypes.wanted_sites import wanted_rows
 from core.storage.byte_ranges import S3Access, open_byte_ranges
 
-Bools = npt.NDArray[np.bool_]
 Item = TypeVar("Item")
 Loaded = TypeVar("Loaded")
 
@@ -93,52 +90,3 @@ def may_hold(chunk: Chunk, wanted: Wanted | None) -> bool:
         return False
     at = int(np.searchsorted(positions, chunk.first_position))
     return at < len(positions) and bool(positions[at] <= chunk.last_position)
-
-
-def wanted_rows(sites: pa.RecordBatch, wanted: Wanted | None) -> Ints:
-    """(W,) rows of a chunk, ascending: those of the position groups that hold something wanted."""
-    contig = sites.column("contig")[0].as_py()
-    if wanted is None or contig in wanted.whole_contigs:
-        return np.arange(sites.num_rows)
-    positions = values_of(sites.column("position"))
-    is_wanted = np.zeros(sites.num_rows, np.bool_)
-    if contig in wanted.positions:
-        is_wanted |= _are_in(positions, wanted.positions[contig])
-    if wanted.ids:
-        has_id = _have_id(sites.column("id"), texts([name.encode() for name in sorted(wanted.ids)]))
-        group = np.cumsum(group_starts(positions)) - 1
-        is_wanted |= (np.bincount(group, weights=has_id) > 0)[group]
-    return np.flatnonzero(is_wanted)
-
-
-def group_starts(positions: npt.NDArray[np.int64]) -> Bools:
-    """(n,) whether a row begins a position group of one contig."""
-    return np.append(True, positions[1:] != positions[:-1])
-
-
-def _are_in(positions: npt.NDArray[np.int64], wanted: npt.NDArray[np.int64]) -> Bools:
-    """(n,) whether a position is among the sorted unique wanted ones.
-
-    Wanted positions are looked up in the chunk's, which are more; those may be unsorted.
-    """
-    order = None if (positions[1:] >= positions[:-1]).all() else np.argsort(positions)
-    start, stop = np.searchsorted(wanted, (positions.min(), positions.max() + 1))
-    first = np.searchsorted(positions, wanted[start:stop], "left", sorter=order)
-    last = np.searchsorted(positions, wanted[start:stop], "right", sorter=order)
-    edges = np.bincount(first, minlength=len(positions) + 1).astype(np.int64)
-    edges -= np.bincount(last, minlength=len(positions) + 1)
-    found = np.cumsum(edges)[:-1] > 0
-    if order is None:
-        return found
-    is_in = np.empty_like(found)
-    is_in[order] = found
-    return is_in
-
-
-def _have_id(ids: pa.Array, wanted: pa.Array) -> Bools:
-    """(n,) whether one of a record's IDs, separated by ";", is among `wanted`."""
-    parts = pc.split_pattern(ids, ";")
-    hits = pc.is_in(pc.list_flatten(parts), wanted).cast(pa.uint8())
-    found = np.zeros(len(ids), np.bool_)
-    found[values_of(pc.list_parent_indices(parts))[values_of(hits) == 1]] = True
-    return found

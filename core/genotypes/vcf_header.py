@@ -174,6 +174,14 @@ def _contigs(meta: list[str]) -> Iterator[tuple[str, int | None]]:
             yield fields["ID"], int(length) if re.fullmatch("[0-9]{1,18}", length) else None
 
 
+def build_of_meta(meta: list[str], uri: str) -> GenomeBuild | None:
+    """The build that meta-information lines state, in a VCF or in what borrows its header.
+
+    Raises GenomeBuildError for contigs of two builds.
+    """
+    return _build(dict(_contigs(meta)), meta, uri)
+
+
 def _build(contigs: Mapping[str, int | None], meta: list[str], uri: str) -> GenomeBuild | None:
     try:
         lengths = {name: length for name, length in contigs.items() if length is not None}

@@ -8,6 +8,7 @@ can have been written since. The folder may be deleted at any time.
 import hashlib
 import logging
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,6 +31,17 @@ def sha256_of(uri: str, *, s3: S3Access | None = None, cache: "DigestCache | Non
     if cache is not None and open_byte_ranges(uri, s3=s3).version == source.version:
         cache.save(source, sha256)
     return sha256
+
+
+def sha256_of_all(
+    uris: Sequence[str], *, s3: S3Access | None = None, cache: "DigestCache | None" = None
+) -> str:
+    """The digest of what several objects hold together: that of their hex digests in order, one on
+    each line; a single object's own."""
+    digests = [sha256_of(uri, s3=s3, cache=cache) for uri in uris]
+    if len(digests) == 1:
+        return digests[0]
+    return hashlib.sha256("".join(f"{digest}\n" for digest in digests).encode()).hexdigest()
 
 
 def _hashed(source: StoredObject) -> str:
