@@ -71,10 +71,12 @@ _LENGTHS: dict[str, tuple[int, int]] = {
     "Y": (59373566, 57227415),
 }
 
-# (first, last) 1-based inclusive positions on X
-_PAR_ON_X: dict[GenomeBuild, tuple[tuple[int, int], ...]] = {
-    GenomeBuild.GRCH37: ((60001, 2699520), (154931044, 155260560)),
-    GenomeBuild.GRCH38: ((10001, 2781479), (155701383, 156030895)),
+# (first, last) 1-based inclusive positions
+_PAR: dict[tuple[GenomeBuild, str], tuple[tuple[int, int], ...]] = {
+    (GenomeBuild.GRCH37, "X"): ((60001, 2699520), (154931044, 155260560)),
+    (GenomeBuild.GRCH37, "Y"): ((10001, 2649520), (59034050, 59363566)),
+    (GenomeBuild.GRCH38, "X"): ((10001, 2781479), (155701383, 156030895)),
+    (GenomeBuild.GRCH38, "Y"): ((10001, 2781479), (56887903, 57217415)),
 }
 
 # RefSeq versions: (GRCh37, GRCh38)
@@ -156,6 +158,6 @@ def build_from_contig_lengths(lengths: Mapping[str, int]) -> GenomeBuild | None:
     return next(iter(seen), None)
 
 
-def par_intervals(build: GenomeBuild) -> tuple[tuple[int, int], ...]:
-    """PAR1 and PAR2 on X as 1-based inclusive (first, last)."""
-    return _PAR_ON_X[build]
+def par_intervals(build: GenomeBuild, contig: str = "X") -> tuple[tuple[int, int], ...]:
+    """PAR1 and PAR2 on X or Y as 1-based inclusive (first, last)."""
+    return _PAR[build, contig]

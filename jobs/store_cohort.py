@@ -1,7 +1,8 @@
 """Store a cohort's genotypes, so that scores need not read its files again; or add samples to one.
 
 `python -m jobs.store_cohort --genotypes chr21.vcf.gz chr22.vcf.gz --output cohort.cgstore`
-What is in the files comes as JSON on standard output.
+What is in the files, their quality included, comes as JSON on standard output; tables of the
+quality of samples and variants are in `quality/` of the store, until samples are added.
 """
 
 import argparse

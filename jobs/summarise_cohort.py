@@ -9,12 +9,21 @@ from typing import Any
 import pyarrow as pa
 
 from core.errors import CohortError
+from core.genome_build import GenomeBuild
 from core.genotypes.calls import GenotypeField, HalfCall
 from core.genotypes.formats import open_cohort
-from core.genotypes.quality import QualityCounts, count_quality
+from core.genotypes.quality import QualityCounter, QualityCounts
+from core.genotypes.quality_summary import (
+    SAMPLES_KEY,
+    parquet_of,
+    summarise_quality,
+    variants_key,
+)
+from core.genotypes.sample_quality import SampleCounts, sample_table
 from core.genotypes.source import Cohort, GenotypeShard
 from core.genotypes.store_manifest import Manifest, chunk_of
 from core.genotypes.store_writer import ShardWriter, StoreTarget, publish, put_samples
+from core.genotypes.variant_quality import VariantFile, VariantHistograms
 from core.storage.byte_ranges import S3Access
 from jobs.run_shards import Executor, choose_executor, run_shards
 from jobs.shard_plan import plan_cut
@@ -25,24 +34,37 @@ FIELD, HALF_CALL = GenotypeField.AUTO, HalfCall.MISSING
 
 @dataclass(frozen=True, slots=True)
 class SummariseShard:
-    """The work of one task: read a shard, store it where `store` says so, return its counts as one
-    row of JSON."""
+    """The work of one task: read a shard; store it, and the quality of its variants, where `store`
+    says so; return its counts as one row, those of the samples in binary columns."""
 
+    build: GenomeBuild | None
     s3: S3Access | None
     store: StoreTarget | None = None
 
     def __call__(self, shard: GenotypeShard) -> pa.Table:
         reader = shard.reader(field=FIELD, half_call=HALF_CALL, wanted=None, s3=self.s3)
+        n_samples = len(shard.file.samples)
         facts: dict[str, object] = {}
         if self.store is None:
-            counts = count_quality(reader)
+            quality = QualityCounter(n_samples, self.build)
+            for block in reader:
+                quality.add(block)
         else:
+            variants = VariantFile()
+            quality = QualityCounter(n_samples, self.build, variants)
             writer = ShardWriter(self.store, shard.index)
-            counts = count_quality(writer.passing(reader))
+            for block in writer.passing(reader):
+                quality.add(block)
             facts["chunks"] = [asdict(chunk) for chunk in writer.finish()]
             facts["is_imputed"] = writer.is_imputed
-        facts |= {"quality": asdict(counts), "contigs": dict(reader.contig_records)}
-        return pa.table({"facts": [json.dumps(facts)]})
+            self.store.put(variants_key(shard.index), variants.finish())
+        facts |= {
+            "quality": asdict(quality.counts),
+            "histograms": asdict(quality.histograms),
+            "contigs": dict(reader.contig_records),
+        }
+        samples = quality.finish()
+        return pa.table({"facts": pa.array([json.dumps(facts)]), **samples.columns()})
 
 
 def summarise_cohort(
@@ -55,24 +77,30 @@ def summarise_cohort(
     store: StoreTarget | None = None,
 ) -> dict[str, object]:
     """Facts about one cohort, ready for JSON: build, n_samples, n_variants, n_multiallelic,
-    variants_by_type (ALT alleles), ti_tv, call_rate, contigs (records by canonical name).
+    variants_by_type (ALT alleles), ti_tv, call_rate, contigs (records by canonical name), and
+    quality (core.genotypes.quality_summary.QualitySummary).
 
-    The same pass writes the cohort's genotype store, where `store` is given. `on_progress(done,
-    total)` counts shards. Raises GenotypeFileError with the line for a file that cannot be read to
-    its end, CohortError where files do not belong together.
+    The same pass writes the cohort's genotype store, where `store` is given, and the tables of
+    quality_summary in it. `on_progress(done, total)` counts shards. Raises GenotypeFileError with
+    the line for a file that cannot be read to its end, CohortError where files do not belong
+    together.
     """
     cohort = open_cohort(uris, s3=s3)
     shards = plan_cut(cohort, shard_bytes, n_scores=0).shards
     executor = choose_executor(executor, cohort)
     on_progress(0, len(shards))
     facts_of: dict[int, dict[str, Any]] = {}
-    for index, table, _ in run_shards(shards, SummariseShard(s3, store), executor):
+    counts = SampleCounts.none(len(cohort.samples))
+    for index, table, _ in run_shards(shards, SummariseShard(cohort.build, s3, store), executor):
         facts_of[index] = json.loads(table.column("facts")[0].as_py())
+        counts += SampleCounts.from_columns(table)
         on_progress(len(facts_of), len(shards))
     in_order = [facts_of[shard.index] for shard in shards]
+    samples = sample_table(cohort.samples, counts)
     if store is not None:
+        store.put(SAMPLES_KEY, parquet_of(samples))
         _publish(store, cohort, in_order)
-    return _facts(cohort, in_order)
+    return {**_facts(cohort, in_order), "quality": _quality(samples, in_order)}
 
 
 def _publish(
@@ -111,3 +139,10 @@ def _facts(cohort: Cohort[GenotypeShard], facts: Sequence[Mapping[str, Any]]) ->
         "call_rate": quality.call_rate,
         "contigs": dict(contigs),
     }
+
+
+def _quality(samples: pa.Table, facts: Sequence[Mapping[str, Any]]) -> dict[str, object]:
+    histograms = VariantHistograms.none()
+    for shard in facts:
+        histograms += VariantHistograms.from_dict(shard["histograms"])
+    return asdict(summarise_quality(samples, histograms))

@@ -1,7 +1,7 @@
-"""Pages and downloads of scores.parquet and matches.parquet, a row group at a time.
+"""Pages and downloads of a result's Parquet tables, a row group at a time.
 
-Both files hold the rows of one accession together, so a row group whose statistics exclude it is
-never read, and a page starts where the page before ended without a scan.
+scores.parquet and matches.parquet hold the rows of one accession together, so a row group whose
+statistics exclude it is never read, and a page starts where the page before ended without a scan.
 """
 
 import io

@@ -116,6 +116,18 @@ def numbers(values: np.ndarray) -> pa.Array:
     return pa.Array.from_buffers(kind, values.size, [None, pa.py_buffer(values)])
 
 
+def numbers_or_null(values: np.ndarray, is_null: npt.NDArray[np.bool_]) -> pa.Array:
+    """As `numbers`, null where it is marked."""
+    is_set = pa.py_buffer(np.packbits(~is_null, bitorder="little"))
+    kind = pa.from_numpy_dtype(values.dtype)
+    return pa.Array.from_buffers(kind, values.size, [is_set, pa.py_buffer(values)])
+
+
+def known_numbers(values: npt.NDArray[np.float64]) -> pa.Array:
+    """As `numbers`, null for NaN."""
+    return numbers_or_null(values, np.isnan(values))
+
+
 def strings(offsets: npt.NDArray[np.int32], content: npt.NDArray[np.uint8]) -> pa.Array:
     """(n + 1,) offsets from 0 into UTF-8 bytes as an Arrow column of n strings that shares them."""
     buffers = [None, pa.py_buffer(offsets), pa.py_buffer(content)]

@@ -1,22 +1,29 @@
-"""Quality of a genotype file, counted in one pass over its blocks.
+"""Quality of a genotype file, counted in one pass over its blocks: of the file (QualityCounts), of
+every sample (sample_quality), of every variant (variant_quality).
 
 Counts add up, so shards may be counted anywhere and in any order.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import cast
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
 
-from core.genotypes.block import MISSING_CALL, DosageBlock
-from core.genotypes.simd import LANES, bit_count, equal_mask, kernel
-from core.variants import is_acgt
-
-_TRANSITIONS = frozenset({("A", "G"), ("G", "A"), ("C", "T"), ("T", "C")})
+from core.genome_build import GenomeBuild
+from core.genotypes.block import DosageBlock, values_of
+from core.genotypes.genotype_counts import (
+    Bytes,
+    RowStatistics,
+    Totals,
+    count_calls,
+    count_dosages,
+)
+from core.genotypes.sample_quality import SampleCounts
+from core.genotypes.site_kinds import TRANSITION, TRANSVERSION, SiteKinds
+from core.genotypes.variant_quality import VariantFile, VariantHistograms, VariantQuality
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +31,7 @@ class QualityCounts:
     """n_records            variant records
     n_multiallelic       records with several ALTs
     alts_by_type         ALT alleles by snv, mnv, insertion, deletion, symbolic, reference_only
-    n_transitions, n_transversions    single-base ALT alleles
+    n_transitions, n_transversions    ALT alleles of one base, A, C, G or T, as REF is
     n_calls, n_missing   calls of all records and samples, and those that are missing
     """
 
@@ -56,90 +63,71 @@ class QualityCounts:
         return 1 - self.n_missing / self.n_calls if self.n_calls else None
 
 
-def count_quality(blocks: Iterable[DosageBlock]) -> QualityCounts:
-    """The counts of some blocks."""
-    total = QualityCounts()
-    for block in blocks:
-        total += _count_block(block)
-    return total
+class QualityCounter:
+    """Counts blocks of one file, one after the other, in one thread. `variant_file` gets a row for
+    each of theirs, where it is given."""
+
+    def __init__(
+        self,
+        n_samples: int,
+        build: GenomeBuild | None,
+        variant_file: VariantFile | None = None,
+    ) -> None:
+        self.counts = QualityCounts()
+        self.histograms = VariantHistograms.none()
+        self._build = build
+        self._variant_file = variant_file
+        self._totals = Totals.of(n_samples)
+        self._genotypes = np.empty(n_samples, np.uint8)
+        self._is_imputed = False
+
+    def add(self, block: DosageBlock) -> None:
+        kinds = SiteKinds.of(block, self._build)
+        statistics = self._count(block, kinds)
+        self.counts += _file_counts(block, kinds, statistics)
+        variants = VariantQuality.of(block, statistics)
+        self.histograms += VariantHistograms.of(variants, kinds.is_first)
+        if self._variant_file is not None:
+            self._variant_file.add(variants.to_table())
+
+    def finish(self) -> SampleCounts:
+        """What was counted of the samples; nothing is added afterwards."""
+        return SampleCounts.of(self._totals, is_imputed=self._is_imputed)
+
+    def _count(self, block: DosageBlock, kinds: SiteKinds) -> RowStatistics:
+        statistics = RowStatistics.of(block.n_rows)
+        calls, ploidy = block.hard_calls, block.ploidy
+        ploidies = _NO_PLOIDY if ploidy is None else ploidy.reshape(-1)
+        if calls is None:
+            dosages = cast(npt.NDArray[np.float32], block.dosage)
+            self._is_imputed = True
+            count_dosages(dosages, ploidies, kinds.is_first, kinds.place, self._totals, statistics)
+            return statistics
+        count_calls(
+            calls.reshape(-1),
+            ploidies,
+            kinds.is_first,
+            kinds.alt,
+            kinds.place,
+            self._genotypes,
+            self._totals,
+            statistics,
+        )
+        return statistics
 
 
-def _count_block(block: DosageBlock) -> QualityCounts:
-    first = np.ones(block.n_rows, bool)
-    first[1:] = block.record[1:] != block.record[:-1]
-    pairs = _allele_pairs(block)
-    substitutions = {pair: n for pair, n in pairs.items() if allele_type(*pair) == "snv"}
-    transitions = sum(n for pair, n in substitutions.items() if pair in _TRANSITIONS)
-    by_type: Counter[str] = Counter()
-    for pair, n in pairs.items():
-        by_type[allele_type(*pair)] += n
+_NO_PLOIDY: Bytes = np.empty(0, np.uint8)
+_NO_PLOIDY.flags.writeable = False  # as that of blocks, or kernels are compiled once more
+
+
+def _file_counts(block: DosageBlock, kinds: SiteKinds, statistics: RowStatistics) -> QualityCounts:
+    n_records = int(kinds.is_first.sum())
     return QualityCounts(
-        n_records=int(first.sum()),
-        n_multiallelic=int((block.column("n_alts").to_numpy()[first] > 1).sum()),
-        alts_by_type=dict(by_type),
-        n_transitions=transitions,
-        n_transversions=sum(substitutions.values()) - transitions,
-        n_calls=int(first.sum()) * block.n_samples,
-        n_missing=_count_missing(block, first),
+        n_records=n_records,
+        n_multiallelic=int((values_of(block.column("n_alts"))[kinds.is_first] > 1).sum()),
+        alts_by_type=dict(kinds.alts_by_type),
+        n_transitions=int((kinds.alt == TRANSITION).sum()),
+        n_transversions=int((kinds.alt == TRANSVERSION).sum()),
+        n_calls=n_records * block.n_samples,
+        n_missing=int(statistics.n_missing[kinds.is_first].sum()),
     )
-
-
-def _allele_pairs(block: DosageBlock) -> dict[tuple[str, str], int]:
-    """ALT rows of the block by (REF, ALT): pairs repeat, so what follows runs once for each."""
-    table = pa.table({"ref": block.column("ref"), "alt": block.column("alt")})
-    counted = table.group_by(["ref", "alt"]).aggregate([([], "count_all")])
-    return {(row["ref"], row["alt"]): row["count_all"] for row in counted.to_pylist()}
-
-
-def allele_type(ref: str, alt: str) -> str:
-    """snv, mnv, insertion, deletion; `reference_only` for ALT ".", `symbolic` for any other ALT
-    that is no sequence (<DEL>, *, breakends).
-
-    >>> allele_type("A", "ATT")
-    'insertion'
-    """
-    if alt == ".":
-        return "reference_only"
-    if not is_acgt(alt.replace("N", "A")):
-        return "symbolic"
-    if len(ref) == len(alt):
-        return "snv" if len(ref) == 1 else "mnv"
-    return "insertion" if len(alt) > len(ref) else "deletion"
-
-
-def _count_missing(block: DosageBlock, rows: npt.NDArray[np.bool_]) -> int:
-    calls = block.hard_calls
-    if calls is not None:
-        return count_missing_calls(calls.reshape(-1), block.n_samples, rows)
-    imputed = cast(npt.NDArray[np.float32], block.dosage)
-    return count_missing_dosages(imputed, rows)
-
-
-@kernel
-def count_missing_calls(
-    calls: npt.NDArray[np.uint8], n_samples: int, rows: npt.NDArray[np.bool_]
-) -> int:
-    """Missing hard calls of the rows that are marked; calls (rows * samples,), marks (rows,)."""
-    n_missing = 0
-    for row in range(rows.shape[0]):
-        if not rows[row]:
-            continue
-        i, stop = row * n_samples, (row + 1) * n_samples
-        while i + LANES <= stop:
-            n_missing += bit_count(equal_mask(calls, i, MISSING_CALL))
-            i += LANES
-        while i < stop:
-            n_missing += calls[i] == MISSING_CALL
-            i += 1
-    return n_missing
-
-
-@kernel
-def count_missing_dosages(dosages: npt.NDArray[np.float32], rows: npt.NDArray[np.bool_]) -> int:
-    """Missing imputed dosages of the rows that are marked; dosages (rows, samples)."""
-    n_missing = 0
-    for row in range(rows.shape[0]):
-        if rows[row]:
-            for sample in range(dosages.shape[1]):
-                n_missing += np.isnan(dosages[row, sample])
-    return n_missing

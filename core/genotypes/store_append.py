@@ -18,6 +18,7 @@ import pyarrow.compute as pc
 
 from core.errors import CohortError, GenomeBuildError, Where
 from core.genotypes.block import DosageBlock, values_of
+from core.genotypes.quality_summary import QUALITY_FOLDER
 from core.genotypes.source import Cohort, GenotypeShard
 from core.genotypes.store import StoreFile
 from core.genotypes.store_chunk import SITES_SCHEMA, TileRows
@@ -72,6 +73,7 @@ def append_samples(
         raise CohortError(f"{_site(extra.batch, 0)} is behind the store's last row.", fix=_FIX)
     added_samples = put_samples(target, samples, len(manifest.tiles))
     manifest = replace(manifest, tiles=manifest.tiles + added_samples, chunks=tuple(chunks))
+    target.delete_folder(QUALITY_FOLDER)  # its frequencies are those of the cohort as it was
     publish(target, manifest)
     return manifest
 

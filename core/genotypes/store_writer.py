@@ -28,7 +28,7 @@ from core.genotypes.store_manifest import (
     StoredFile,
     samples_key,
 )
-from core.storage.objects import ObjectsLocation, open_objects
+from core.storage.objects import ObjectsLocation, delete_folder, open_objects
 
 CHUNK_BYTES = 4 << 20
 """Of encoded rows and sites before compression; then a chunk ends."""
@@ -49,10 +49,16 @@ class StoreTarget:
 
     def put(self, key: str, content: bytes | pa.Buffer) -> StoredFile:
         """Raises InfrastructureError where the object store fails."""
-        key = f"{self.prefix}/{key}" if self.prefix else key
-        with open_objects(self.objects).put_stream(key) as writer:
+        with open_objects(self.objects).put_stream(self._key(key)) as writer:
             writer.write(memoryview(content))
         return StoredFile(writer.size_bytes, writer.sha256)
+
+    def delete_folder(self, key: str) -> None:
+        """Raises InfrastructureError where the object store fails."""
+        delete_folder(open_objects(self.objects), self._key(key))
+
+    def _key(self, key: str) -> str:
+        return f"{self.prefix}/{key}" if self.prefix else key
 
 
 def tile_ranges(n_samples: int) -> tuple[tuple[int, int], ...]:

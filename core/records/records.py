@@ -53,6 +53,11 @@ class GenomicData:
         name: str | None = (self.metadata_json or {}).get("store")
         return f"{self.folder}/{name}" if name is not None else None
 
+    @property
+    def quality(self) -> Mapping[str, Any] | None:
+        """The QualitySummary as JSON; None where none was counted (yet)."""
+        return (self.metadata_json or {}).get("quality")
+
 
 @dataclass(frozen=True, slots=True)
 class PrsScore:

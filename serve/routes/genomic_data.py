@@ -11,10 +11,13 @@ from fastapi import APIRouter, Request, Response
 from fastapi.exceptions import RequestValidationError
 from pydantic import TypeAdapter, ValidationError
 
-from core.records.records import GenomicData
+from core.errors import ConflictError
+from core.genotypes.quality_summary import SAMPLES_KEY
+from core.records.records import GenomicData, RecordStatus
 from core.storage.objects import ObjectStore, ObjectWriter
 from jobs.submit import submit_genomic_file
 from serve.errors import problem_responses
+from serve.result_tables import read_page
 from serve.schemas.genomic_data import (
     GenomicDataOut,
     GenomicDataPage,
@@ -23,6 +26,7 @@ from serve.schemas.genomic_data import (
     UserIdText,
 )
 from serve.schemas.page import PageSize, PageToken, link_next, page_start, page_token
+from serve.schemas.quality import QualityOut, SampleQuality, SampleQualityPage
 from serve.services import Services, ServicesOf
 from serve.upload_form import ReceivedForm, receive_upload
 
@@ -161,3 +165,50 @@ def get_genomic_data(genomic_data_id: RecordId, services: ServicesOf) -> Genomic
     """One file: its status, and its metadata or the problem that ended it."""
     with services.database.reading() as tx:
         return GenomicDataOut.of(tx.genomic_data.get(genomic_data_id, user_id=None))
+
+
+@router.get("/{genomic_data_id}/quality", responses=problem_responses(404, 409, 422))
+def get_quality(genomic_data_id: RecordId, services: ServicesOf) -> QualityOut:
+    """Histograms over samples and variants; of a file of one sample, that sample's own numbers."""
+    return QualityOut.model_validate(_counted_data(services, genomic_data_id).quality)
+
+
+@router.get("/{genomic_data_id}/quality/samples", responses=problem_responses(404, 409, 422))
+def list_sample_quality(
+    genomic_data_id: RecordId,
+    request: Request,
+    response: Response,
+    services: ServicesOf,
+    limit: PageSize = 100,
+    page: PageToken = None,
+) -> SampleQualityPage:
+    """The quality of every sample, in the order of the file."""
+    data = _counted_data(services, genomic_data_id)
+    with services.objects.local_path(f"{data.store_url}/{SAMPLES_KEY}") as path:
+        found = read_page(path, {}, start=page_start(page) or 0, size=limit)
+    token = page_token(found.next_start) if found.next_start is not None else None
+    link_next(request, response, token)
+    items = [SampleQuality.model_validate(row) for row in found.rows]
+    return SampleQualityPage(items=items, next_page_token=token)
+
+
+def _counted_data(services: Services, genomic_data_id: int) -> GenomicData:
+    """Raises ConflictError where no quality was counted (yet)."""
+    with services.database.reading() as tx:
+        data = tx.genomic_data.get(genomic_data_id, user_id=None)
+    if data.status is RecordStatus.PROCESSING:
+        raise ConflictError(
+            f"genomic data {genomic_data_id} is still being processed.",
+            fix="Wait for its upload_complete event, then ask again.",
+        )
+    if data.status is RecordStatus.FAILED:
+        raise ConflictError(
+            f"genomic data {genomic_data_id} could not be read, so it has no quality.",
+            fix=f"See the problem of /api/genomic-data/{genomic_data_id}, and upload it again.",
+        )
+    if data.quality is None:
+        raise ConflictError(
+            f"genomic data {genomic_data_id} was processed without its quality being counted.",
+            fix="Upload the file again.",
+        )
+    return data

@@ -94,6 +94,17 @@ def test_the_upload_is_stored_in_the_same_pass(
     assert [block.batch for block in read] == [block.batch for block in expected]
 
 
+def test_quality_is_counted_in_the_same_pass_and_lies_in_the_store(
+    database: Database, environment: JobEnvironment, objects: ObjectStore
+) -> None:
+    data = processed_upload(database, environment, objects, bgzip(vcf_text(RECORDS)))
+    assert data.quality is not None
+    assert data.quality["samples"]["n_samples"] == 2
+    in_store = [key.removeprefix(f"{data.store_url}/") for key in objects.keys(str(data.store_url))]
+    assert "quality/samples.parquet" in in_store
+    assert "quality/variants-00000.parquet" in in_store
+
+
 def read_all(shard: GenotypeShard) -> BlockReader:
     return shard.reader(field=GenotypeField.AUTO, half_call=HalfCall.MISSING, wanted=None, s3=None)
 

@@ -36,9 +36,12 @@ def test_a_stored_cohort_that_grows_scores_as_one_file(
     assert main(["--genotypes", vcf_of(tmp_path, "S1", "S2"), "--output", str(store)]) == 0
     facts = json.loads(capsys.readouterr().out)
     assert (facts["n_samples"], facts["n_variants"]) == (2, 3)
+    assert facts["quality"]["samples"]["n_samples"] == 2
+    assert (store / "quality" / "samples.parquet").exists()
     append = ["--genotypes", vcf_of(tmp_path, "S3"), "--output", str(store), "--append"]
     assert main(append) == 0
     assert json.loads(capsys.readouterr().out) == {"n_samples": 3, "n_samples_added": 1}
+    assert not (store / "quality").exists()  # it was that of two people
     weights = [Row("1", 1000 * (i + 1), "G", "A", 0.1 * (i + 1)) for i in range(3)]
     score = tmp_path / "PGS000001.txt.gz"
     write_scoring_file(score, weights, accession="PGS000001")
