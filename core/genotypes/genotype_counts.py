@@ -182,7 +182,7 @@ def _are_diploid(calls: Bytes, ploidy: Bytes, at: int, n: int) -> bool:
     i = 0
     while i + LANES <= n:
         missing = equal_mask(calls, at + i, MISSING_CALL)
-        if (missing | equal_mask(ploidy, at + i, 2)) != -1:
+        if bit_count(missing | equal_mask(ploidy, at + i, 2)) < LANES:
             return False
         i += LANES
     while i < n:
@@ -212,7 +212,7 @@ def _tally(
     n_missing = n_het = n_hom_alt = carrier = 0
     i = 0
     while i + LANES <= n:
-        if equal_mask(genotypes, at + i, 0) != -1:
+        if bit_count(equal_mask(genotypes, at + i, 0)) < LANES:
             missing = equal_mask(genotypes, at + i, MISSING_CALL)
             het = equal_mask(genotypes, at + i, HET)
             n_missing += bit_count(missing)
@@ -434,7 +434,7 @@ def count_dosages(
     for r in range(n_rows):
         n_missing, number, total, squares = 0, 0, 0.0, 0.0
         for s in range(n):
-            dosage = float(dosages[r, s])
+            dosage = np.float64(dosages[r, s])
             if np.isnan(dosage):
                 n_missing += 1
                 if is_first[r]:

@@ -73,7 +73,7 @@ def summarise_quality(table: pa.Table, variants: VariantHistograms) -> QualitySu
 
 
 def _summarise_samples(table: pa.Table) -> SampleSummary:
-    sexes = Counter(dict.fromkeys(("male", "female", "unknown"), 0))
+    sexes = Counter[str](male=0, female=0, unknown=0)
     sexes.update(table.column("inferred_sex").to_pylist())
     hints = table.column("contamination_hint")
     outliers = pc.sum(pc.is_in(hints, pa.array([HIGH_HETEROZYGOSITY, LOW_HETEROZYGOSITY]))).as_py()

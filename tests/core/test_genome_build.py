@@ -126,7 +126,15 @@ class TestPseudoAutosomalRegions:
         is_inside = any(first <= position <= last for first, last in par_intervals(build))
         assert is_inside is inside
 
+    @pytest.mark.parametrize("contig", ["X", "Y"])
     @pytest.mark.parametrize("build", list(GenomeBuild))
-    def test_there_are_two_and_they_are_far_apart(self, build: GenomeBuild) -> None:
-        (first, second) = par_intervals(build)
+    def test_there_are_two_and_they_are_far_apart(self, build: GenomeBuild, contig: str) -> None:
+        (first, second) = par_intervals(build, contig)
         assert first[0] < first[1] < second[0] < second[1]
+
+    @pytest.mark.parametrize("build", list(GenomeBuild))
+    def test_both_have_the_same_length_on_x_and_y(self, build: GenomeBuild) -> None:
+        lengths = [
+            [last - first for first, last in par_intervals(build, contig)] for contig in ("X", "Y")
+        ]
+        assert lengths[0] == lengths[1]

@@ -6,10 +6,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.genome_build import GenomeBuild
+from core.genotypes.block import DosageBlock
 from core.genotypes.genotype_counts import EXPECTED_UNITS, SAMPLE_COUNTS
 from core.genotypes.quality import QualityCounter
 from core.genotypes.sample_quality import SampleCounts
 from tests.builders.blocks import block_of
+from tests.builders.bounds_checks import run_with_bounds_checks
 from tests.builders.genotype_counts import counted, random_calls
 
 CONTIGS = {"1": 1000, "22": 1000, "X": 5_000_000, "Y": 5_000_000, "MT": 100}
@@ -47,7 +49,10 @@ def counts_of(*blocks) -> SampleCounts:
     st.sampled_from([[2], [1, 2], [1], [0, 1, 2, 3, 4], [2, 2, 2, 2, 2, 2, 2, 1]]),
 )
 def test_every_count_is_its_definition(drawn, n_samples, seed, ploidies):
-    block = block_like(drawn, n_samples, seed, ploidies)
+    check_counts(block_like(drawn, n_samples, seed, ploidies))
+
+
+def check_counts(block: DosageBlock) -> None:
     counts = counts_of(block)
     expected = counted(block, x_positions=X_ALONE, y_positions=Y_ALONE)
     for name in SAMPLE_COUNTS:
@@ -96,3 +101,18 @@ def test_shards_add_up_to_the_file_in_any_order(shards, imputed):
     assert (total.counts == together.counts).all()
     assert (total.expected_het == together.expected_het).all()
     assert (total.n_records == together.n_records).all()
+
+
+def check_every_width() -> None:
+    """Widths around those of a vector; more records than bytes can count."""
+    drawn = [(place, alts) for place in [*CONTIGS, "PAR"] for alts in ALTS]
+    for n_samples in (1, 63, 64, 65, 129):
+        for ploidies in ([2], [1, 2], [0, 1, 2, 3, 4]):
+            check_counts(block_like(drawn, n_samples, n_samples, ploidies))
+    check_counts(block_like([("1", "G")] * 300, 65, 1, [2]))
+
+
+def test_no_kernel_leaves_its_arrays_whatever_their_width_is(tmp_path):
+    """Compiled with numba's bounds checks, hence with the plain forms of vector loads."""
+    program = "from tests.core.genotypes.test_genotype_counts import check_every_width as c; c()"
+    run_with_bounds_checks(program, tmp_path)

@@ -135,7 +135,7 @@ def test_a_cohort_that_does_not_differ_has_no_outliers():
     ("het", "hom_alt", "hint", "reason"),
     [
         (16_000, 10_000, "none", "het_hom_range"),
-        (26_000, 10_000, "high_heterozygosity", "het_hom_range"),
+        (31_000, 10_000, "high_heterozygosity", "het_hom_range"),
         (9_000, 10_000, "low_heterozygosity", "het_hom_range"),
         (9_000, 900, None, "too_few_variants"),
     ],
