@@ -56,6 +56,7 @@ from core.genotypes.genotype_counts import (
     EXPECTED_UNITS,
     SAMPLE_COUNTS,
     Ints,
+    Ints32,
     Marks,
     Totals,
     settle_all,
@@ -84,13 +85,13 @@ _MIN_SNVS = 10_000
 class SampleCounts:
     """Counts of S samples, which add up over shards in any order.
 
-    counts         (len(SAMPLE_COUNTS), S) int64
+    counts         (len(SAMPLE_COUNTS), S) int32 of a shard, int64 of what begins with `none`
     expected_het   (2, S) int64, on autosomes and on X, in EXPECTED_UNITS
     n_records      (N_PLACES,) int64
     is_imputed     some dosages were no calls
     """
 
-    counts: Ints
+    counts: Ints32 | Ints
     expected_het: Ints
     n_records: Ints
     is_imputed: bool
@@ -104,7 +105,7 @@ class SampleCounts:
     def of(cls, totals: Totals, *, is_imputed: bool) -> "SampleCounts":
         settle_all(totals)
         expected = totals.expected_het + totals.expected_all[:, np.newaxis]
-        return cls(totals.counts.astype(np.int64), expected, totals.n_records, is_imputed)
+        return cls(totals.counts, expected, totals.n_records, is_imputed)
 
     def __add__(self, other: "SampleCounts") -> "SampleCounts":
         return SampleCounts(
@@ -115,9 +116,9 @@ class SampleCounts:
         )
 
     def columns(self) -> dict[str, pa.Array]:
-        """One row, for the trip between processes; a shard's counts fit 32 bits."""
+        """One row of a shard's, for the trip between processes."""
         return {
-            "counts": _binary(self.counts.astype(np.int32)),
+            "counts": _binary(self.counts.astype(np.int32, copy=False)),
             "expected_het": _binary(self.expected_het),
             "records": _binary(self.n_records),
             "is_imputed": pa.array([self.is_imputed]),
@@ -129,11 +130,11 @@ class SampleCounts:
         counts = _numbers(table, "counts", np.int32).reshape(len(SAMPLE_COUNTS), -1)
         expected = _numbers(table, "expected_het", np.int64).reshape(2, -1)
         is_imputed = bool(table.column("is_imputed")[0].as_py())
-        return cls(counts.astype(np.int64), expected, n_records, is_imputed)
+        return cls(counts, expected, n_records, is_imputed)
 
     def __getitem__(self, name: str) -> Ints:
         """(S,) one of SAMPLE_COUNTS."""
-        return self.counts[SAMPLE_COUNTS.index(name)]
+        return self.counts[SAMPLE_COUNTS.index(name)].astype(np.int64)
 
 
 def _binary(values: np.ndarray) -> pa.Array:

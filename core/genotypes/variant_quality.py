@@ -53,6 +53,9 @@ VARIANT_SCHEMA = pa.schema(
 _SITE_COLUMNS = ("contig", "position", "id", "ref", "alt")
 _GROUP_ROWS = 65_536
 
+_UNREPEATED = ("position", "id", "r2")
+"""A dictionary of these is only built to be thrown away."""
+
 CALL_RATE_EDGES = (0.0, 0.5, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.999, 1.0)
 _FREQUENCY_EDGES = (
     *(0.0, 1e-4, 1e-3, 0.005, 0.01, 0.05, 0.1, 0.2, 0.3, 0.4),
@@ -142,7 +145,14 @@ class VariantFile:
 
     def __init__(self) -> None:
         self._sink = pa.BufferOutputStream()
-        self._writer = pq.ParquetWriter(self._sink, VARIANT_SCHEMA, compression="zstd")
+        self._writer = pq.ParquetWriter(
+            self._sink,
+            VARIANT_SCHEMA,
+            compression="zstd",
+            use_dictionary=[name for name in VARIANT_SCHEMA.names if name not in _UNREPEATED],
+            write_statistics=["contig", "position"],
+            column_encoding={"position": "DELTA_BINARY_PACKED"},
+        )
         self._waiting: list[pa.Table] = []
 
     def add(self, rows: pa.Table) -> None:

@@ -12,6 +12,8 @@ ROUTES = {
     ("post", "/api/genomic-data/upload"),
     ("get", "/api/genomic-data/user/{user_id}"),
     ("get", "/api/genomic-data/{genomic_data_id}"),
+    ("get", "/api/genomic-data/{genomic_data_id}/quality"),
+    ("get", "/api/genomic-data/{genomic_data_id}/quality/samples"),
     ("post", "/api/prs/calculate"),
     ("get", "/api/prs/scores/user/{user_id}"),
     ("get", "/api/prs/scores/{prs_id}"),
