@@ -112,6 +112,7 @@ def check_every_width() -> None:
     check_counts(block_like([("1", "G")] * 300, 65, 1, [2]))
 
 
+@pytest.mark.acceptance
 def test_no_kernel_leaves_its_arrays_whatever_their_width_is(tmp_path):
     """Compiled with numba's bounds checks, hence with the plain forms of vector loads."""
     program = "from tests.core.genotypes.test_genotype_counts import check_every_width as c; c()"
