@@ -2,7 +2,7 @@
 
 hard      diploid hard calls that count as they are written
 imputed   the same of imputed dosages, additive
-general   everything else
+general   everything else; nonadditive terms
 """
 
 from dataclasses import replace
@@ -52,10 +52,11 @@ def add_block(context: TermContext, block: DosageBlock, matches: BlockMatches, s
 
 
 def _is_plain(context: TermContext, block: DosageBlock, terms: Terms) -> Bools:
-    """(T,) diploid calls that count as they are written."""
+    """(T,) diploid calls that count as they are written, times one weight."""
     plain = terms.place == kernels.DIPLOID
     if context.policy.ploidy is Ploidy.OBSERVED:
         plain = terms.place != kernels.Y
+    plain &= terms.effect_type != kernels.NONADDITIVE
     if block.ploidy is not None:
         plain &= (block.ploidy == 2).all(axis=1)[terms.variant]
     return plain

@@ -41,6 +41,7 @@ def _add_part(context: TermContext, block: DosageBlock, terms: Terms, sums: Sums
         row=row,
         score=rows.score[terms.row].astype(np.int64),
         weight=rows.effect_weight[terms.row],
+        at_copies=rows.weights_at_copies(terms.row),
         frequency=in_cohort,
         is_ref=terms.is_ref,
         effect_type=terms.effect_type,

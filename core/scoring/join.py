@@ -5,6 +5,7 @@ Rows that cannot be joined (no coordinates, complex alleles) are left out, with 
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,16 +17,21 @@ from core.scoring.alleles import NO_ALLELE, allele_codes, alleles_of, long_allel
 from core.scoring.patterns import KeyedRows, counting_places, distinct_patterns
 from core.scoring.policy import EffectTypeSource, MatchBy, ScoringPolicy, StrandFlip
 from core.scoring.rows import MANY_ROWS, POSITION_BITS, Patterns, ScoreRows, codes_of
-from core.scoring.scoring_file import ScoringFile
+from core.scoring.scoring_file import UNSUPPORTED_COMPLEX, ScoringFile
 from core.scoring.sums import ScoreSets
-from core.scoring.weighted_sum import ADDITIVE, DOMINANT, RECESSIVE
+from core.scoring.weighted_sum import ADDITIVE, DOMINANT, NONADDITIVE, RECESSIVE
 from core.variants import complement, reverse_complement
-from core.words import lacks, per_row, word_codes, words_of
+from core.words import is_said, lacks, per_row, word_codes, words_of
 
 Codes = npt.NDArray[np.int32]
 Indices = npt.NDArray[np.int64]
 
-_EFFECT_CODES = {"additive": ADDITIVE, "dominant": DOMINANT, "recessive": RECESSIVE}
+_EFFECT_CODES = {
+    "additive": ADDITIVE,
+    "dominant": DOMINANT,
+    "recessive": RECESSIVE,
+    "nonadditive": NONADDITIVE,
+}
 _N_KINDS = len(_EFFECT_CODES)
 _ALLELES = ("effect_allele", "other_allele")
 
@@ -82,7 +88,7 @@ def join_rows(files: Sequence[ScoringFile], policy: ScoringPolicy) -> ScoreRows:
     out: `unjoinable_reason` says why, row by row.
     """
     apart, table_of = _tables_apart([file.rows for file in files], policy.match_by)
-    row = [_joinable_rows(table, policy.match_by) for table in apart]
+    row = [_joinable_rows(table, policy) for table in apart]
     tables = [_taken(table, rows) for table, rows in zip(apart, row, strict=True)]
     contigs, alleles = _distinct(tables, "contig"), _Alleles.of(tables, policy.strand_flip)
     by_rsid = policy.match_by is MatchBy.RSID
@@ -118,6 +124,7 @@ def join_rows(files: Sequence[ScoringFile], policy: ScoringPolicy) -> ScoreRows:
         row_number=_placed(places, np.int32, (rows.row for rows in kept)),
         effect_weight=read_only(_placed(places, np.float64, (rows.weights() for rows in kept))),
         effect_frequency=frequency,
+        nonadditive=_nonadditive(places, kept, files),
     )
 
 
@@ -163,8 +170,8 @@ def _tables_apart(
 _JOINED_BY = ["contig", "position", "effect_allele", "other_allele", "effect_type", "problem"]
 
 
-def _joinable_rows(table: pa.Table, match_by: MatchBy) -> Codes:
-    return np.flatnonzero(lacks(unjoinable_reason(table, match_by))).astype(np.int32)
+def _joinable_rows(table: pa.Table, policy: ScoringPolicy) -> Codes:
+    return np.flatnonzero(lacks(unjoinable_reason(table, policy))).astype(np.int32)
 
 
 def _taken(table: pa.Table, row: Codes) -> pa.Table:
@@ -191,6 +198,22 @@ def _frequencies(places: Sequence[Codes], kept: Sequence[_FileRows]) -> npt.NDAr
     if any(rows.has_frequencies() for rows in kept):
         return _placed(places, np.float64, (rows.frequencies() for rows in kept))
     return np.broadcast_to(np.nan, sum(map(len, places)))
+
+
+def _nonadditive(
+    places: Sequence[Codes], kept: Sequence[_FileRows], files: Sequence[ScoringFile]
+) -> tuple[Indices, npt.NDArray[np.float64]]:
+    """As in ScoreRows."""
+    rows: list[Indices] = [np.empty(0, np.int64)]
+    weights: list[npt.NDArray[np.float64]] = [np.empty((0, 3))]
+    for place, of_file, file in zip(places, kept, files, strict=True):
+        if file.dosage_weights is not None:
+            _, at, of = np.intersect1d(of_file.row, file.dosage_weights.row, return_indices=True)
+            rows.append(place[at].astype(np.int64))
+            weights.append(file.dosage_weights.weights[of])
+    row = np.concatenate(rows)
+    order = np.argsort(row)
+    return read_only(row[order]), read_only(np.concatenate(weights)[order])
 
 
 def _unpacked(pattern: Indices, n_alleles: int) -> tuple[Indices, Indices, npt.NDArray[np.int8]]:
@@ -241,14 +264,19 @@ def _score_sets(first: Indices, score: npt.NDArray[np.int32]) -> tuple[ScoreSets
     return ScoreSets(ends, np.concatenate([*members, np.empty(0, np.int64)])), set_of
 
 
-def unjoinable_reason(rows: pa.Table, match_by: MatchBy) -> pa.DictionaryArray:
-    """(rows,) WORDS: the row's own problem, else `bad_coordinates`, else null."""
-    needed = ("rsid",) if match_by is MatchBy.RSID else ("contig", "position")
+def unjoinable_reason(rows: pa.Table, policy: ScoringPolicy) -> pa.DictionaryArray:
+    """(rows,) WORDS: the row's own problem, else `bad_coordinates`, else `unsupported_complex`
+    where the policy has one effect type for all and the row has weights per dosage, else null."""
+    needed = ("rsid",) if policy.match_by is MatchBy.RSID else ("contig", "position")
     lost = np.logical_or.reduce([lacks(rows.column(name)) for name in needed])
     problem = _words(rows, "problem")
-    code = word_codes(problem)
-    code = np.where((code < 0) & lost, len(problem.dictionary), code)
-    reasons = pa.array([*problem.dictionary.to_pylist(), "bad_coordinates"], pa.string())
+    code, n_problems = word_codes(problem), len(problem.dictionary)
+    code = np.where((code < 0) & lost, n_problems, code)
+    if policy.effect_type is not EffectTypeSource.FROM_FILE:
+        by_dosage = is_said(_words(rows, "effect_type"), partial(pc.equal, "nonadditive"))
+        code = np.where((code < 0) & by_dosage, n_problems + 1, code)
+    words = [*problem.dictionary.to_pylist(), "bad_coordinates", UNSUPPORTED_COMPLEX]
+    reasons = pa.array(words, pa.string())
     return pa.DictionaryArray.from_arrays(pa.array(code, mask=code < 0), reasons)
 
 

@@ -9,7 +9,7 @@ import pyarrow as pa
 from core.genotypes.simd import kernel
 from core.scoring.join import on_other_strand, unjoinable_reason
 from core.scoring.matching import IS_FLIPPED, MATCH_TYPES, REASONS, Reason, Status
-from core.scoring.policy import MatchBy, ScoringPolicy, StrandFlip
+from core.scoring.policy import ScoringPolicy, StrandFlip
 from core.scoring.rows import ScoreRows
 from core.scoring.scoring_file import ScoringFile
 from core.scoring.shard import STATUSES
@@ -100,7 +100,7 @@ def _fates(
     met = found >= 0
     match_type, status, reason = (codes[name][found] for name in _CODES)
     status[~met] = STATUSES.index(Status.UNMATCHED)
-    reason[~met] = _reasons_of_unmet(file, policy.match_by)[~met]
+    reason[~met] = _reasons_of_unmet(file, policy)[~met]
     columns = [
         _coded(np.zeros(len(found)), [file.accession]),
         *(file.rows.column(name) for name in MATCHES_SCHEMA.names[1:7]),
@@ -126,9 +126,9 @@ def _matched_alleles(
     return pa.DictionaryArray.from_arrays(indices, both.dictionary)
 
 
-def _reasons_of_unmet(file: ScoringFile, match_by: MatchBy) -> npt.NDArray[np.int8]:
+def _reasons_of_unmet(file: ScoringFile, policy: ScoringPolicy) -> npt.NDArray[np.int8]:
     """(rows,) why a row that met no record did not: indices into REASONS."""
-    own = unjoinable_reason(file.rows, match_by)
+    own = unjoinable_reason(file.rows, policy)
     codes = np.array([REASONS.index(Reason(word)) for word in own.dictionary.to_pylist()], np.int8)
     return per_row(own, codes, REASONS.index(Reason.ABSENT_LOCUS))
 

@@ -58,6 +58,8 @@ class ScoreRows:
     score, row_number                      (N,) int32
     effect_weight, effect_frequency        (N,) float64; a frequency that the file lacks is NaN
     contigs, ids                           what the key counts: contig names, or rsIDs (sorted)
+    nonadditive                            (M,) rows, ascending, and their (M, 3) weights at 0, 1
+                                           and 2 copies
     long_alleles                           codes of alleles that do not fit into theirs
     sets                                   scores that patterns have in common
     """
@@ -73,6 +75,7 @@ class ScoreRows:
     row_number: npt.NDArray[np.int32]
     effect_weight: npt.NDArray[np.float64]
     effect_frequency: npt.NDArray[np.float64]
+    nonadditive: tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]
 
     def __len__(self) -> int:
         return len(self.score)
@@ -80,6 +83,15 @@ class ScoreRows:
     @property
     def n_scores(self) -> int:
         return len(self.accessions)
+
+    def weights_at_copies(self, row: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
+        """(n, 3) of nonadditive rows; NaN for others."""
+        rows, weights = self.nonadditive
+        found = np.full((len(row), 3), np.nan)
+        if len(rows):
+            at = np.minimum(np.searchsorted(rows, row), len(rows) - 1)
+            found[rows[at] == row] = weights[at[rows[at] == row]]
+        return found
 
     def keys_of(
         self, names: Sequence[str], n_rows: npt.NDArray[np.int64], position: npt.NDArray[np.int64]

@@ -11,8 +11,10 @@ Conventions: https://www.pgscatalog.org/downloads/#dl_ftp_scoring
   that failed (hm_source Unknown, no hm_pos) the row has no coordinates.
 - `effect_weight` is used as it stands: odds and hazard ratios are not log-transformed, whatever
   `weight_type` says. Columns OR and HR are information only.
-- A row that no additive, dominant or recessive sum can hold (haplotype, diplotype, interaction,
-  HLA, CYP, APOE, alleles other than ACGT, weights per dosage) stays, marked `unsupported_complex`.
+- A row with weights for 0, 1 and 2 copies (`dosage_0_weight` …) is `nonadditive`, and those are
+  its weights, whatever `effect_weight` says.
+- A row that no such sum can hold (haplotype, diplotype, interaction, HLA, CYP, APOE, alleles other
+  than ACGT) stays, marked `unsupported_complex`.
 - A position that is no whole number of 1 to 2147483647 leaves the row without coordinates; an
   effect frequency outside 0..1 counts as not given: both are extras of a row that matching can do
   without.
@@ -22,6 +24,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -45,11 +48,13 @@ SCORING_ROW_SCHEMA = pa.schema(
         ("effect_allele", WORDS),  # upper case; null only beside a problem
         ("other_allele", WORDS),
         ("effect_weight", pa.float64()),  # finite; null only beside a problem
-        ("effect_type", WORDS),  # additive, dominant, recessive
+        ("effect_type", WORDS),  # additive, dominant, recessive, nonadditive
         ("effect_frequency", pa.float64()),  # 0..1
         ("problem", WORDS),  # unsupported_complex
     ]
 )
+"""The effect_weight of a nonadditive row is its mass alone, for coverage: half of what its largest
+and its smallest weight differ by, as |weight| is of an additive one. See DosageWeights."""
 
 UNSUPPORTED_COMPLEX = "unsupported_complex"
 
@@ -89,8 +94,8 @@ _COMPLEX_FLAGS = ("is_haplotype", "is_diplotype", "is_interaction")
 _DOSAGE_WEIGHTS = ("dosage_0_weight", "dosage_1_weight", "dosage_2_weight")
 _COMPLEX_VARIANT_TYPES = ("apoe_allele", "cyp_allele", "hla_allele", "hla_aa", "hla_serotype")
 _COMPLEX_NAME = r"(?i)^(hla[-_*]|cyp[0-9]|apoe)|_x_"
-_EFFECT_TYPES = ("additive", "dominant", "recessive")
-_DOMINANT, _RECESSIVE = 1, 2
+_EFFECT_TYPES = ("additive", "dominant", "recessive", "nonadditive")
+_DOMINANT, _RECESSIVE, _NONADDITIVE = 1, 2, 3
 _TRUE_WORDS = ("true", "t", "yes", "y", "1")
 _FALSE_WORDS = ("false", "f", "no", "n", "0")
 
@@ -119,6 +124,15 @@ _HARMONISED_SUFFIX = re.compile(r"_hmPOS_GRCh3[78]$", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
+class DosageWeights:
+    """What the nonadditive rows of a file add: `row` (M,) int32 ascending, places in its table;
+    `weights` (M, 3) float64 at 0, 1 and 2 copies of the effect allele."""
+
+    row: npt.NDArray[np.int32]
+    weights: npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
 class ScoringFile:
     """One score. `rows` has SCORING_ROW_SCHEMA, in the file's order, none left out.
 
@@ -132,6 +146,7 @@ class ScoringFile:
     rows: pa.Table
     sha256: str
     source: str
+    dosage_weights: DosageWeights | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +194,8 @@ def read_scoring_files(path: Path) -> tuple[ScoringFile, ...]:
     text = read_delimited(path, error_type=ScoringFileError, landmarks=landmarks)
     metadata = _metadata(text)
     parts = _read_parts(text, _layout(text))
-    accession, tables = _accession(parts, metadata), _rows_of_scores(parts)
+    accession = _accession(parts, metadata)
+    tables, dosage_weights = _rows_of_scores(parts)
     return tuple(
         ScoringFile(
             accession=_accession_of(name, accession, metadata),
@@ -188,6 +204,7 @@ def read_scoring_files(path: Path) -> tuple[ScoringFile, ...]:
             rows=rows,
             sha256=text.sha256,
             source=str(path),
+            dosage_weights=dosage_weights,
         )
         for name, rows in tables.items()
     )
@@ -279,14 +296,18 @@ def _read_parts(text: DelimitedText, layout: _Layout) -> _Parts:
     return _Parts(text, layout.parts, layout.weights or {"": ""}, columns, n_rows)
 
 
-def _rows_of_scores(parts: _Parts) -> dict[str, pa.Table]:
-    """SCORING_ROW_SCHEMA of each score; several share all columns but the weights."""
-    columns, is_complex = _shared_columns(parts)
+def _rows_of_scores(parts: _Parts) -> tuple[dict[str, pa.Table], DosageWeights | None]:
+    """(SCORING_ROW_SCHEMA of each score, the weights of nonadditive rows).
+
+    Several scores share all columns but the weights.
+    """
+    columns, kinds = _shared_columns(parts)
+    by_dosage = _dosage_weights(parts, kinds.is_nonadditive)
     tables: dict[str, pa.Table] = {}
     for name in parts.weights:
-        weights = _weights(parts, name, is_complex)
+        weights = _with_mass(_weights(parts, name, kinds), by_dosage)
         rows = pa.table(columns | {"effect_weight": weights}, schema=SCORING_ROW_SCHEMA)
-        has_none = lacks(weights) & ~is_complex
+        has_none = lacks(weights) & ~kinds.is_complex
         tables[name] = rows.filter(pa.array(~has_none)) if has_none.any() else rows
     empty = next((name for name, rows in tables.items() if not len(rows)), None)
     if empty is not None:
@@ -295,14 +316,32 @@ def _rows_of_scores(parts: _Parts) -> dict[str, pa.Table]:
             field=parts.weights[empty],
             fix="Write the weights, or remove the column.",
         )
-    return tables
+    return tables, by_dosage
 
 
-def _shared_columns(parts: _Parts) -> tuple[dict[str, pa.Array], Bools]:
-    """(every column of the schema but the weight, (rows,) unsupported_complex)."""
+def _with_mass(weights: pa.Array, by_dosage: DosageWeights | None) -> pa.Array:
+    """The weights, with the mass of nonadditive rows in their places."""
+    if by_dosage is None:
+        return weights
+    numbers: npt.NDArray[np.float64] = weights.to_numpy(zero_copy_only=False).copy()
+    numbers[by_dosage.row] = np.ptp(by_dosage.weights, axis=1) / 2
+    return pa.array(numbers, mask=np.isnan(numbers))
+
+
+class _Kinds(NamedTuple):
+    """(rows,) each: what no sum can hold; what has a weight for each number of copies."""
+
+    is_complex: Bools
+    is_nonadditive: Bools
+
+
+def _shared_columns(parts: _Parts) -> tuple[dict[str, pa.Array], _Kinds]:
+    """Every column of the schema but the weight."""
     effect_allele = map_words(parts["effect_allele"], pc.utf8_upper)
     contig, position, other_allele = _places(parts, effect_allele)
-    is_complex = _is_complex(parts, effect_allele, other_allele)
+    has_dosage_weights = _has_dosage_weights(parts)
+    is_complex = _is_complex(parts, effect_allele, other_allele, has_dosage_weights)
+    kinds = _Kinds(is_complex, has_dosage_weights & ~is_complex)
     _require_effect_alleles(parts, effect_allele, is_complex)
     columns = {
         "row_number": pa.array(np.arange(parts.n_rows, dtype=np.int32)),
@@ -311,11 +350,11 @@ def _shared_columns(parts: _Parts) -> tuple[dict[str, pa.Array], Bools]:
         "rsid": _rsids(parts),
         "effect_allele": effect_allele,
         "other_allele": other_allele,
-        "effect_type": _effect_types(parts, is_complex),
+        "effect_type": _effect_types(parts, kinds),
         "effect_frequency": _effect_frequencies(parts["effect_frequency"]),
         "problem": _problems(is_complex),
     }
-    return columns, is_complex
+    return columns, kinds
 
 
 def _rsids(parts: _Parts) -> pa.Array:
@@ -372,16 +411,18 @@ def _opposite(effect_allele: pa.Array, ref: pa.Array, alt: pa.Array) -> pa.Array
 
 
 def _is_complex(
-    parts: _Parts, effect_allele: pa.DictionaryArray, other_allele: pa.DictionaryArray
+    parts: _Parts,
+    effect_allele: pa.DictionaryArray,
+    other_allele: pa.DictionaryArray,
+    has_dosage_weights: Bools,
 ) -> Bools:
-    """(rows,) no additive, dominant or recessive sum can hold the row."""
+    """(rows,) no sum over copies of the effect allele can hold the row."""
     signs = [
         is_said(parts["variant_type"], _is_complex_type),
-        is_said(parts["effect_type"], lambda words: pc.equal(pc.utf8_lower(words), "nonadditive")),
+        is_said(parts["effect_type"], _is_nonadditive) & ~has_dosage_weights,
         is_said(effect_allele, _is_no_sequence),
         is_said(other_allele, _is_no_sequence),
         _has_complex_name(parts["rsid"]),
-        _has_dosage_weights_only(parts),
         *(_flags(parts, flag) for flag in _COMPLEX_FLAGS),
     ]
     return np.logical_or.reduce(signs)
@@ -411,13 +452,35 @@ def _problems(is_complex: Bools) -> pa.DictionaryArray:
     return pa.DictionaryArray.from_arrays(indices, pa.array([UNSUPPORTED_COMPLEX], pa.string()))
 
 
-def _has_dosage_weights_only(parts: _Parts) -> Bools:
-    columns = [parts.columns[name] for name in parts.weights.values() if name]
-    has_none = np.logical_and.reduce([np.ones(parts.n_rows, bool), *map(lacks, columns)])
-    if not parts.layout.keys() >= set(_DOSAGE_WEIGHTS):
+def _has_dosage_weights(parts: _Parts) -> Bools:
+    """(rows,) in a file of one score; one of several has a weight column of its own."""
+    if len(parts.weights) > 1 or not parts.layout.keys() >= set(_DOSAGE_WEIGHTS):
         return np.zeros(parts.n_rows, bool)
-    given = [~lacks(parts[part]) for part in _DOSAGE_WEIGHTS]
-    return np.logical_and.reduce([has_none, *given])
+    return np.logical_and.reduce([~lacks(parts[part]) for part in _DOSAGE_WEIGHTS])
+
+
+def _dosage_weights(parts: _Parts, is_nonadditive: Bools) -> DosageWeights | None:
+    row = np.flatnonzero(is_nonadditive)
+    if not len(row):
+        return None
+    weights = [_finite_numbers(parts, part, row) for part in _DOSAGE_WEIGHTS]
+    return DosageWeights(row.astype(np.int32), np.stack(weights, axis=1))
+
+
+def _finite_numbers(parts: _Parts, part: str, row: npt.NDArray[np.int64]) -> np.ndarray:
+    """(M,) float64 of those rows of a part."""
+    text = parts[part].take(pa.array(row))
+    numbers = parse_numbers(text)
+    usable = pc.is_finite(numbers).fill_null(False).to_numpy(zero_copy_only=False)
+    bad = _first_row(~usable)
+    if bad is not None:
+        raise parts.error(
+            f"{text[bad]} is not a finite number.",
+            part=part,
+            row=int(row[bad]),
+            fix="Write a number such as 0.0123 or 1.23e-2, or remove the row.",
+        )
+    return numbers.to_numpy()
 
 
 def _flags(parts: _Parts, flag: str) -> Bools:
@@ -452,13 +515,17 @@ def _require_effect_alleles(
         )
 
 
-def _weights(parts: _Parts, score: str, is_complex: Bools) -> pa.Array:
+def _is_nonadditive(words: pa.Array) -> pa.Array:
+    return pc.equal(pc.utf8_lower(words), "nonadditive")
+
+
+def _weights(parts: _Parts, score: str, kinds: _Kinds) -> pa.Array:
     """float64 of one score; null where a row has none, which it may in a file of several."""
     column = parts.weights[score]
     text = parts.columns.get(column, pa.nulls(parts.n_rows, pa.string()))
     numbers = parse_numbers(text)
     usable = pc.is_finite(numbers).fill_null(False).to_numpy(zero_copy_only=False)
-    may_lack = is_complex if len(parts.weights) == 1 else np.ones(parts.n_rows, bool)
+    may_lack = kinds.is_complex | kinds.is_nonadditive | (len(parts.weights) > 1)
     bad = _first_row(~usable & ~(lacks(text) & may_lack))
     if bad is not None:
         raise parts.text.error(
@@ -472,27 +539,31 @@ def _weights(parts: _Parts, score: str, is_complex: Bools) -> pa.Array:
     return numbers
 
 
-def _effect_types(parts: _Parts, is_complex: Bools) -> pa.DictionaryArray:
-    """From is_dominant and is_recessive, else from an effect_type column, else additive."""
+def _effect_types(parts: _Parts, kinds: _Kinds) -> pa.DictionaryArray:
+    """From dosage weights, is_dominant and is_recessive, else from an effect_type column, else
+    additive."""
     dominant, recessive = _flags(parts, "is_dominant"), _flags(parts, "is_recessive")
     words = map_words(parts["effect_type"], pc.utf8_lower)
     unknown = is_said(words, lambda said: pc.invert(_lower_is_in(said, pa.array(_EFFECT_TYPES))))
     stated = per_row(words, _effect_codes(words.dictionary), -1)
     by_flag = np.select([dominant, recessive], [_DOMINANT, _RECESSIVE], -1)
+    is_other = (by_flag >= 0) | ((stated >= 0) & (stated != _NONADDITIVE))
     wrong = {
         "is_dominant and is_recessive are both True.": dominant & recessive,
-        "the effect type is not one of additive, dominant, recessive.": unknown,
+        "the effect type is not one of additive, dominant, recessive, nonadditive.": unknown,
+        "the row has weights per dosage and another effect type.": kinds.is_nonadditive & is_other,
         "effect_type contradicts is_dominant or is_recessive.": (by_flag >= 0)
         & (stated >= 0)
         & (by_flag != stated),
     }
     for what, mask in wrong.items():
-        bad = _first_row(mask & ~is_complex)
+        bad = _first_row(mask & ~kinds.is_complex)
         if bad is not None:
             raise parts.error(
                 what, part="effect_type", row=bad, fix="Give the row one effect type."
             )
-    code = np.select([is_complex, by_flag >= 0, stated >= 0], [0, by_flag, stated], 0)
+    stated[kinds.is_nonadditive] = _NONADDITIVE
+    code = np.select([kinds.is_complex, by_flag >= 0, stated >= 0], [0, by_flag, stated], 0)
     return pa.DictionaryArray.from_arrays(
         pa.array(code.astype(np.int32)), pa.array(_EFFECT_TYPES, pa.string())
     )

@@ -21,8 +21,8 @@ Floats = npt.NDArray[np.float64]
 Indices = npt.NDArray[np.int64]
 
 
-ADDITIVE, DOMINANT, RECESSIVE = 0, 1, 2
-"""Effect types."""
+ADDITIVE, DOMINANT, RECESSIVE, NONADDITIVE = 0, 1, 2, 3
+"""Effect types; a nonadditive term has a weight for each number of copies."""
 
 DROPPED, IMPUTED, AS_ZERO, AS_REFERENCE = 0, 1, 2, 3
 """What a missing call does."""
@@ -39,6 +39,7 @@ class DosageTerms(NamedTuple):
 
     row, score          (T,) row of the dosages and score of the sums; in range
     weight, frequency   (T,) frequency of the effect allele, NaN: unknown
+    at_copies           (T, 3) weights of a nonadditive term at 0, 1 and 2 copies; of others, any
     is_ref              (T,) the effect allele is REF: its dosage is ploidy - dosage
     effect_type, place  (T,) the codes above
     doubled             (T,) a haploid call counts twice
@@ -48,6 +49,7 @@ class DosageTerms(NamedTuple):
     row: Indices
     score: Indices
     weight: Floats
+    at_copies: Floats
     frequency: Floats
     is_ref: Bools
     effect_type: Codes
@@ -82,6 +84,28 @@ def expected_dosage(
     if effect_type == DOMINANT:
         return 1.0 - (1.0 - frequency) ** ploidy
     return frequency**ploidy
+
+
+@kernel
+def weight_at(at_copies: Floats, dosage: float) -> float:
+    """What a nonadditive term adds at a dosage in 0..2; between two numbers of copies, which only
+    imputed dosages are, in proportion.
+
+    A GenoBoost score is written so (PGS Catalog columns dosage_0_weight to dosage_2_weight).
+    """
+    low = 0 if dosage < 1.0 else 1
+    return at_copies[low] + (dosage - low) * (at_copies[low + 1] - at_copies[low])
+
+
+@kernel
+def expected_weight(at_copies: Floats, frequency: float, ploidy: float) -> float:
+    """What a nonadditive term of a missing call, of one or two copies, is expected to add at an
+    effect allele frequency, in Hardy-Weinberg proportions."""
+    rest = 1.0 - frequency
+    if ploidy == 1.0:
+        return rest * at_copies[0] + frequency * at_copies[1]
+    het = 2.0 * rest * frequency * at_copies[1]
+    return rest * rest * at_copies[0] + het + frequency * frequency * at_copies[2]
 
 
 @kernel
@@ -142,6 +166,9 @@ def add_dosages(
 ) -> None:
     """Add terms on `dosage` (R, S) of each row's ALT, NaN missing, with `ploidy` (R, S).
 
+    No weight is known of more than two copies: there, calls of nonadditive terms are missing, and
+    dropped.
+
     sex          (S,) 0 unknown, 1 male, 2 female
     by_contig    as in as_placed
     missing      what a missing call does; IMPUTED without a frequency drops it
@@ -153,6 +180,7 @@ def add_dosages(
         row, k, once = terms.row[t], terms.score[t], terms.record_once[t]
         weight, is_ref, effect_type = terms.weight[t], terms.is_ref[t], terms.effect_type[t]
         place, known_frequency = terms.place[t], not np.isnan(terms.frequency[t])
+        at_copies, is_nonadditive = terms.at_copies[t], effect_type == NONADDITIVE
         sex_unknown[t] = False
         for s in range(dosage.shape[1]):
             d, p = as_placed(dosage[row, s], float(ploidy[row, s]), place, sex[s], by_contig)
@@ -160,20 +188,29 @@ def add_dosages(
                 continue
             if terms.doubled[t] and p == 1.0:
                 d, p = d * 2.0, 2.0
-            observed = not np.isnan(d)
-            counts = True
+            is_beyond = is_nonadditive and p > 2.0
+            observed = not (np.isnan(d) or is_beyond)
+            counts, added = True, 0.0
             if observed:
                 x = effect_dosage(p - d if is_ref else d, p, effect_type)
+                added = weight_at(at_copies, x) if is_nonadditive else weight * x
                 sums.dosage_sum[k, s] += x
             elif place == Y and sex[s] == _UNKNOWN:
-                x, counts, sex_unknown[t] = 0.0, False, True
+                counts, sex_unknown[t] = False, True
+            elif is_beyond:
+                counts = False
             elif missing == IMPUTED and known_frequency:
-                x = expected_dosage(terms.frequency[t], p, effect_type, hardy_weinberg)
+                if is_nonadditive:
+                    added = expected_weight(at_copies, terms.frequency[t], p)
+                else:
+                    x = expected_dosage(terms.frequency[t], p, effect_type, hardy_weinberg)
+                    added = weight * x
             elif missing == AS_REFERENCE:
                 x = effect_dosage(p if is_ref else 0.0, p, effect_type)
+                added = weight_at(at_copies, x) if is_nonadditive else weight * x
             else:
-                x, counts = 0.0, missing == AS_ZERO
-            score_sum[k, s] += weight * x
+                counts = missing == AS_ZERO
+            score_sum[k, s] += added
             if once:
                 sums.n_missing[k, s] += not observed
                 sums.allele_count[k, s] += int(p) if observed else 0

@@ -7,6 +7,7 @@ them.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import comb
 
 from core.scoring.policy import ScoringPolicy
 from tests.builders.scoring_file import Row
@@ -185,6 +186,29 @@ def expected(frequency: float, ploidy: int, kind: str, policy: ScoringPolicy) ->
     return 1 - (1 - frequency) ** ploidy if kind == "dominant" else frequency**ploidy
 
 
+def added(weights: Sequence[float], dosage: float, ploidy: int, kind: str) -> float:
+    """What a genotype adds: one weight times its effect dosage, or the weight of its copies."""
+    if kind == "nonadditive":
+        return weights[int(dosage)]
+    return weights[0] * effect(dosage, ploidy, kind)
+
+
+def expected_to_add(
+    weights: Sequence[float], frequency: float, ploidy: int, kind: str, policy: ScoringPolicy
+) -> float:
+    if kind != "nonadditive":
+        return weights[0] * expected(frequency, ploidy, kind, policy)
+    chances = [comb(ploidy, n) * frequency**n * (1 - frequency) ** (ploidy - n) for n in range(3)]
+    return sum(chance * weight for chance, weight in zip(chances, weights, strict=True))
+
+
+def weights_of(row: Row) -> tuple[float, ...]:
+    names = [f"dosage_{copies}_weight" for copies in range(3)]
+    if row.more.get("effect_type") == "nonadditive":
+        return tuple(float(str(row.more[name])) for name in names)
+    return (float(str(row.effect_weight)),)
+
+
 def score_people(
     rows: Sequence[Row], records: Sequence[Record], policy: ScoringPolicy
 ) -> tuple[list[Outcome], list[PersonScore]]:
@@ -197,9 +221,10 @@ def score_people(
     for row, outcome, record in sorted(matched, key=lambda match: records.index(match[2])):
         if outcome.status == "matched":
             kind = str(row.more.get("effect_type", "additive"))
-            weight = float(str(row.effect_weight))
             on_x = [record.contig == "X" and is_male for is_male in males_of(records)]
-            add_row(people, outcome, record, weight, kind, policy, on_x, id(record) not in seen)
+            add_row(
+                people, outcome, record, weights_of(row), kind, policy, on_x, id(record) not in seen
+            )
             seen.add(id(record))
     return outcomes, people
 
@@ -208,7 +233,7 @@ def add_row(
     people: list[PersonScore],
     outcome: Outcome,
     record: Record,
-    weight: float,
+    weights: Sequence[float],
     kind: str,
     policy: ScoringPolicy,
     on_x_of_male: Sequence[bool],
@@ -228,15 +253,14 @@ def add_row(
         size = ploidy * copies
         counts = True
         if dosage is not None:
-            value = effect(dosage * copies, size, kind)
-            person.dosage_sum += value
+            person.score_sum += added(weights, dosage * copies, size, kind)
+            person.dosage_sum += effect(dosage * copies, size, kind)
         elif policy.missing == "mean_cohort" and frequency is not None:
-            value = expected(frequency, size, kind, policy)
+            person.score_sum += expected_to_add(weights, frequency, size, kind, policy)
         elif policy.missing == "reference":
-            value = effect(size if named is None else 0.0, size, kind)
+            person.score_sum += added(weights, size if named is None else 0.0, size, kind)
         else:
-            value, counts = 0.0, policy.missing == "zero"
-        person.score_sum += weight * value
+            counts = policy.missing == "zero"
         if first:
             person.denominator += size if counts else 0
             person.allele_count += size if dosage is not None else 0

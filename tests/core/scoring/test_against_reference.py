@@ -63,14 +63,19 @@ def score_row(draw: st.DrawFn, variants: list[Record]) -> Row:
     effect, other = draw(st.permutations(alleles))[:2]
     if draw(st.integers(0, 3)) == 0:
         effect, other = str(reverse_complement(effect)), str(reverse_complement(other))
-    effect_type = draw(st.sampled_from(["additive", "dominant", "recessive"]))
+    effect_type = draw(st.sampled_from(["additive", "dominant", "recessive", "nonadditive"]))
+    weights = draw(st.tuples(*3 * [st.sampled_from([0.5, -0.25, 1.0, 0.0, 0.125])]))
+    by_copies = {
+        f"dosage_{copies}_weight": weights[copies] if effect_type == "nonadditive" else None
+        for copies in range(3)
+    }
     return Row(
         target.contig,
         int(target.position) + draw(st.sampled_from([0, 0, 0, 0, 1])),
         effect,
         draw(st.sampled_from([other, other, None])),
-        draw(st.sampled_from([0.5, -0.25, 1.0, 0.0, 0.125])),
-        more={"effect_type": effect_type},
+        weights[0],
+        more={"effect_type": effect_type} | by_copies,
     )
 
 

@@ -32,9 +32,9 @@ def test_rows_are_sorted_by_place(file):
 
 
 def test_rows_without_what_matching_needs_are_left_out_with_a_reason(file):
-    by_position = unjoinable_reason(file.rows, policy().match_by).to_pylist()
+    by_position = unjoinable_reason(file.rows, policy()).to_pylist()
     assert by_position == [None, None, "bad_coordinates", None, "unsupported_complex"]
-    by_rsid = unjoinable_reason(file.rows, policy(match_by="rsid").match_by).to_pylist()
+    by_rsid = unjoinable_reason(file.rows, policy(match_by="rsid")).to_pylist()
     assert by_rsid == [None, None, None, "bad_coordinates", "unsupported_complex"]
 
 

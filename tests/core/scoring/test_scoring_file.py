@@ -344,16 +344,45 @@ class TestRows:
         assert row["effect_weight"] == 0.5
         assert row["effect_type"] == "additive"
 
+    def test_a_row_of_weights_per_dosage_is_nonadditive_and_the_file_has_its_weights(
+        self, path: Path
+    ) -> None:
+        row = {"chr_name": "1", "effect_allele": "A", "other_allele": "G"}
+        by_copies: dict[str, Cell] = {"dosage_0_weight": 0, "dosage_1_weight": "-.5"}
+        rows: list[dict[str, Cell]] = [
+            row | {"chr_position": 5, "effect_weight": 2} | dict.fromkeys(by_copies),
+            row | {"chr_position": 7, "effect_weight": None} | by_copies,
+            row | {"chr_position": 9, "effect_weight": 9} | by_copies,
+        ]
+        for cells, at_two in zip(rows, (None, 1, 3), strict=True):
+            cells["dosage_2_weight"] = at_two
+        file = read_scoring_file(write_table(path, rows))
+        assert column(file, "effect_type") == ["additive", "nonadditive", "nonadditive"]
+        assert column(file, "effect_weight") == [2, 0.75, 1.75]
+        assert file.dosage_weights is not None
+        assert file.dosage_weights.row.tolist() == [1, 2]
+        assert file.dosage_weights.weights.tolist() == [[0, -0.5, 1], [0, -0.5, 3]]
+
+    @pytest.mark.parametrize(
+        ("cells", "words"),
+        [
+            ({"dosage_2_weight": "x"}, "line 7, dosage_2_weight: x is not a finite number"),
+            ({"dosage_2_weight": None}, "no effect weight"),
+            ({"is_dominant": "True"}, "weights per dosage and another effect type"),
+        ],
+    )
+    def test_weights_per_dosage_that_cannot_be_used_are_refused(
+        self, path: Path, cells: Mapping[str, Cell], words: str
+    ) -> None:
+        usual: dict[str, Cell] = {"effect_weight": None, "is_dominant": None}
+        weights: dict[str, Cell] = {f"dosage_{copies}_weight": copies for copies in range(3)}
+        rows = [Row("1", 5, "A", "G", 1, more={**usual, **weights, **cells})]
+        with pytest.raises(ScoringFileError, match=words):
+            read_scoring_file(write_scoring_file(path, rows))
+
     def test_ordinary_variant_types_and_names_are_not_marked(self, path: Path) -> None:
         row = one_row(path, variant_type="SNP", is_haplotype="False", rsID="rs_CYP2D6_HLA")
         assert row["problem"] is None
-
-    def test_weights_per_dosage_are_kept_as_unsupported(self, path: Path) -> None:
-        dosages: dict[str, Cell] = {f"dosage_{n}_weight": n / 2 for n in range(3)}
-        row = one_row(path, effect_weight=None, **dosages)
-        assert (row["problem"], row["effect_weight"]) == ("unsupported_complex", None)
-        row = one_row(path, **dosages)
-        assert (row["problem"], row["effect_weight"]) == (None, 0.5)
 
     def test_a_file_of_weights_per_dosage_needs_no_effect_weight(self, path: Path) -> None:
         write_bytes(
@@ -361,7 +390,10 @@ class TestRows:
             b"rsID\teffect_allele\tdosage_0_weight\tdosage_1_weight\tdosage_2_weight\n"
             b"rs1\tG\t0\t0.5\t0.7\n",
         )
-        assert column(read_scoring_file(path), "problem") == ["unsupported_complex"]
+        file = read_scoring_file(path)
+        assert column(file, "problem") == [None]
+        assert file.dosage_weights is not None
+        assert file.dosage_weights.weights.tolist() == [[0, 0.5, 0.7]]
 
     @pytest.mark.parametrize(
         "position", ["0", "-5", "abc", "1.5", "1e6", "99999999999999999999", "."]

@@ -41,6 +41,29 @@ def test_plink2_imputes_dominant_and_recessive_calls_with_the_frequency_itself()
     assert kernels.expected_dosage(0.3, 2.0, kernels.ADDITIVE, False) == 0.6
 
 
+AT_COPIES = np.array([0.5, -1.0, 4.0])
+
+
+@pytest.mark.parametrize(
+    ("dosage", "weight"), [(0, 0.5), (1, -1.0), (2, 4.0), (0.5, -0.25), (1.5, 1.5)]
+)
+def test_a_nonadditive_term_adds_the_weight_of_its_copies_or_between_two_in_proportion(
+    dosage, weight
+):
+    assert kernels.weight_at(AT_COPIES, float(dosage)) == weight
+
+
+@pytest.mark.parametrize("ploidy", [1.0, 2.0])
+@pytest.mark.parametrize("frequency", [0.0, 0.3, 1.0])
+def test_a_missing_nonadditive_call_adds_the_mean_over_hardy_weinberg_genotypes(frequency, ploidy):
+    ways = [1, 1] if ploidy == 1 else [1, 2, 1]
+    mean = sum(
+        way * frequency**n * (1 - frequency) ** (ploidy - n) * AT_COPIES[n]
+        for n, way in enumerate(ways)
+    )
+    assert kernels.expected_weight(AT_COPIES, frequency, ploidy) == pytest.approx(mean)
+
+
 UNKNOWN, MALE, FEMALE = 0, 1, 2
 
 
