@@ -43,8 +43,9 @@ def preset_fields(summary: Mapping[str, Any]) -> dict[str, str | float]:
 
 
 def _scoring_files(summary: Mapping[str, Any]) -> list[str]:
+    """Each once: a file may hold several scores."""
     used = [facts["scoring_file"]["uri"] for facts in summary["scores"].values()]
-    return [*used, *summary["refused_scoring_files"]]
+    return list(dict.fromkeys([*used, *summary["refused_scoring_files"]]))
 
 
 def _file(name: str) -> str:

@@ -118,9 +118,9 @@ def _policy(summary: Mapping[str, Any]) -> list[PolicyField]:
 def _inputs(summary: Mapping[str, Any]) -> Iterator[InputFile]:
     for entry in summary["genotypes"]:
         yield {"role": "genotypes", "name": entry["uri"], "sha256": entry["sha256"]}
-    for facts in summary["scores"].values():
-        file = facts["scoring_file"]
-        yield {"role": "scoring file", "name": file["uri"], "sha256": file["sha256"]}
+    files = [facts["scoring_file"] for facts in summary["scores"].values()]
+    for name, sha256 in {file["uri"]: file["sha256"] for file in files}.items():
+        yield {"role": "scoring file", "name": name, "sha256": sha256}
     for role in ("frequencies", "samples"):
         if summary[role] is not None:
             yield {"role": role, "name": summary[role]["uri"], "sha256": summary[role]["sha256"]}

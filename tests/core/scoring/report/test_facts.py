@@ -10,7 +10,7 @@ import pytest
 
 from jobs.score_cohort import main
 from tests.builders.cohort_run import read_results, run_scoring, write_run_report
-from tests.builders.scoring_file import Row, write_scoring_file
+from tests.builders.scoring_file import Row, write_scoring_file, write_table
 from tests.builders.vcf import Record, sample_names, vcf_text, write_vcf
 
 SOURCE = {
@@ -249,3 +249,15 @@ def test_what_overflows_is_null_and_the_report_is_made_all_the_same(tmp_path):
     assert found["sums"]["n"] == 15
     assert found["sums"]["mean"] is None
     assert found["absent_sites"]["could_add"] == {"lowest": None, "highest": 0.0}
+
+
+def test_a_file_of_several_scores_is_an_input_once(tmp_path):
+    site = {"chr_name": "1", "chr_position": 100, "effect_allele": "G", "other_allele": "A"}
+    weights = {"effect_weight_a": 0.5, "effect_weight_b": 0.25}
+    file = write_table(tmp_path / "two.txt", [site | weights])
+    vcf = genotypes(tmp_path, [Record("1", 100, ["0/1"])], ["S1"])
+    run_scoring(vcf, file, tmp_path / "out")
+    found = write_run_report(vcf, tmp_path / "out")
+    assert len(found["scores"]) == 2
+    assert [entry["name"] for entry in found["inputs"]] == [str(vcf), str(file)]
+    assert shlex.split(found["run"]["command"]).count(str(file)) == 1
