@@ -19,21 +19,24 @@ from typing import Any
 import pyarrow.parquet as pq
 
 from core.errors import ConflictError, NotStoredError, UnsupportedFormatError
+from core.genotypes.reference_calls import ReferenceCalls
 from core.job import Job, JobState, Problem
 from core.records.records import GenomicData, RecordStatus, ScoreResult
 from core.records.repositories import UnitOfWork
 from core.records.session import Database
-from core.scoring.results import MATCHES, SCORES, SUMMARY
+from core.scoring.report.write import write_report
+from core.scoring.results import MATCHES, REPORT_JSON, REPORT_PAGE, SCORES, SUMMARY
 from core.scoring.scores import ScoreStatus
 from core.storage.objects import ObjectStore, delete_folder, put_file
 from jobs.attempt import JobBody, JobContext
 from jobs.file_names import known_as, speaking_of
+from jobs.reference_calls import look_for_reference_calls
 from jobs.score_cohort import score_cohort
 from jobs.scoring_inputs import CohortScoring
 
 logger = logging.getLogger(__name__)
 
-RESULTS = (SCORES, MATCHES, SUMMARY)
+RESULTS = (SCORES, MATCHES, SUMMARY, REPORT_JSON, REPORT_PAGE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +57,12 @@ class _Work:
         return names
 
 
+_Scored = tuple[dict[str, Any], ReferenceCalls | None]
+"""The summary, and what its report needs to know of the genotypes."""
+
+
 def run(job: Job, context: JobContext) -> Callable[[UnitOfWork], None]:
-    """Scores, stores the three result files, and returns how to fill the PrsScore rows.
+    """Scores, stores the results with their report, and returns how to fill the PrsScore rows.
 
     Raises ConflictError where the genomic data is not ready, ScoringFileNotInstalledError,
     and whatever makes every score impossible.
@@ -64,10 +71,11 @@ def run(job: Job, context: JobContext) -> Callable[[UnitOfWork], None]:
     with tempfile.TemporaryDirectory(prefix=f"curagenie-job-{job.id}-") as folder:
         output = Path(folder)
         with speaking_of(work.names):
-            summary = _score(work, context, output)
+            summary, looked = _score(work, context, output)
         summary = in_user_words(summary, work.names)
         summary["genotypes"] = [{"uri": work.data.filename, "sha256": work.data.sha256}]
         (output / SUMMARY).write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
+        write_report(output, looked, work.data.metadata_json)
         sums = _sums_of_one_sample(output / SCORES, summary["n_samples"])
         prefix = _prefix(job)
         for name in RESULTS:
@@ -76,8 +84,8 @@ def run(job: Job, context: JobContext) -> Callable[[UnitOfWork], None]:
     return lambda tx: _write(tx, job, results)
 
 
-def _score(work: _Work, context: JobContext, output: Path) -> dict[str, Any]:
-    """The summary of scoring the store, or the file where the store does not answer."""
+def _score(work: _Work, context: JobContext, output: Path) -> _Scored:
+    """Scores the store, or the file where the store does not answer."""
     if work.store_uri is not None:
         try:
             return _score_genotypes(work.store_uri, work, context, output)
@@ -86,18 +94,16 @@ def _score(work: _Work, context: JobContext, output: Path) -> dict[str, Any]:
     return _score_genotypes(work.file_uri, work, context, output)
 
 
-def _score_genotypes(uri: str, work: _Work, context: JobContext, output: Path) -> dict[str, Any]:
-    return score_cohort(
-        CohortScoring(
-            genotypes=(uri,),
-            scoring_files=tuple(work.paths.values()),
-            output=output,
-            shard_bytes=context.shard_bytes,
-            s3=context.s3,
-        ),
-        executor=context.executor,
-        on_progress=context.on_progress,
+def _score_genotypes(uri: str, work: _Work, context: JobContext, output: Path) -> _Scored:
+    request = CohortScoring(
+        genotypes=(uri,),
+        scoring_files=tuple(work.paths.values()),
+        output=output,
+        shard_bytes=context.shard_bytes,
+        s3=context.s3,
     )
+    summary = score_cohort(request, executor=context.executor, on_progress=context.on_progress)
+    return summary, look_for_reference_calls(request, summary)
 
 
 def fail(tx: UnitOfWork, job: Job, problem: Problem) -> None:

@@ -51,6 +51,7 @@ from core.scoring.totals import totals_of
 from core.storage.byte_ranges import S3Access
 from jobs.output_folder import held
 from jobs.partials import code_digest, content_key, partials_folder, remove_partials
+from jobs.reference_calls import look_for_reference_calls
 from jobs.run_shards import Executor, choose_executor, run_shards
 from jobs.score_shards import OnProgress, ScoreShards, ShardRun
 from jobs.scoring_inputs import CohortScoring, Inputs, open_inputs
@@ -315,6 +316,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         with kept_out("pandas"), _progress_bar() as on_progress:
             executor = Executor(options.executor)
             summary = score_cohort(request, executor=executor, on_progress=on_progress)
+            if options.report:
+                _write_report(request, summary)
     except UserError as error:
         sys.stderr.write(f"error: {error}\n")
         return 2
@@ -323,6 +326,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     sys.stderr.writelines(f"warning: left out: {error}\n" for error in _refusals(summary))
     return 0
+
+
+def _write_report(request: CohortScoring, summary: Mapping[str, Any]) -> None:
+    # Most runs ask for none
+    from core.scoring.report.write import write_report  # noqa: PLC0415
+
+    with held(request.output):
+        write_report(request.output, look_for_reference_calls(request, summary))
 
 
 def _refusals(summary: Mapping[str, Any]) -> list[str]:
@@ -354,6 +365,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--min-overlap", metavar="X", help="coverage below which a score is marked (0-1)")
     add("--policy", action="append", default=[], metavar="FIELD=VALUE", help="one policy field")
     add("--executor", choices=_words(Executor), default="auto", help="threads here, or Ray")
+    add("--report", action="store_true", help="also write report.html and report.json")
     add("--no-reuse", action="store_true", help="ignore what an interrupted run left")
     return parser
 

@@ -10,6 +10,10 @@ import pyarrow.compute as pc
 
 from core.words import is_said, words_of
 
+MANY_ABSENT = 0.1
+"""Share of a score's rows at sites that the genotypes have no record of, from which on a reader
+must be told what that means for the number."""
+
 
 @dataclass(frozen=True, slots=True)
 class Coverage:

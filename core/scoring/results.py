@@ -1,6 +1,6 @@
 """The three files of a scoring run, published together: tables first, summary last.
 
-A folder that holds `summary.json` holds complete results.
+A folder that holds `summary.json` holds complete results. A report of them comes after, if at all.
 """
 
 import json
@@ -13,12 +13,14 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 SCORES, MATCHES, SUMMARY = "scores.parquet", "matches.parquet", "summary.json"
+REPORT_JSON, REPORT_PAGE = "report.json", "report.html"
 
 
 def begin_results(folder: Path) -> None:
-    """From here to `end_results` the folder holds no complete results."""
+    """From here to `end_results` the folder holds no complete results, and no report of others."""
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / SUMMARY).unlink(missing_ok=True)
+    for name in (SUMMARY, REPORT_JSON, REPORT_PAGE):
+        (folder / name).unlink(missing_ok=True)
 
 
 def write_table(path: Path, parts: Iterable[pa.Table]) -> None:
@@ -56,9 +58,13 @@ def _one_ahead(tables: Iterable[pa.Table]) -> Iterator[pa.Table]:
 
 def end_results(folder: Path, summary: Mapping[str, object]) -> None:
     """Publish: the summary is what makes the folder complete."""
-    text = json.dumps(summary, indent=2) + "\n"
-    _unfinished(folder / SUMMARY).write_text(text, encoding="utf-8")
-    _unfinished(folder / SUMMARY).replace(folder / SUMMARY)
+    write_text(folder / SUMMARY, json.dumps(summary, indent=2) + "\n")
+
+
+def write_text(path: Path, text: str) -> None:
+    """Replace a file by `text`; nothing half-written carries the final name."""
+    _unfinished(path).write_text(text, encoding="utf-8")
+    _unfinished(path).replace(path)
 
 
 _REPEATED = frozenset(

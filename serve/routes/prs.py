@@ -5,13 +5,14 @@ from http import HTTPStatus
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
-from fastapi.responses import StreamingResponse
+from fastapi.responses import HTMLResponse, JSONResponse, StreamingResponse
 
-from core.errors import ConflictError
+from core.errors import ConflictError, NotFoundError
 from core.records.records import GenomicData, PrsScore, RecordStatus
 from core.scoring.matching import Reason, Status
-from core.scoring.results import MATCHES, SCORES
-from core.storage.objects import ObjectStore
+from core.scoring.report.schema import CONTENT_POLICY
+from core.scoring.results import MATCHES, REPORT_JSON, REPORT_PAGE, SCORES
+from core.storage.objects import COPY_BYTES, ObjectStore
 from jobs.submit import submit_prs
 from serve.errors import problem_responses
 from serve.result_tables import DownloadFormat, download, read_page
@@ -187,6 +188,54 @@ def download_prs_score(
             "Cache-Control": "no-store",
         },
     )
+
+
+@router.get(
+    "/scores/{prs_id}/report",
+    response_class=HTMLResponse,
+    responses=problem_responses(404, 409, 422),
+)
+def show_report(prs_id: RecordId, services: ServicesOf) -> StreamingResponse:
+    """The report of the calculation, all its scores: one page that loads nothing and runs no
+    script."""
+    return _report(services, prs_id, REPORT_PAGE, "text/html; charset=utf-8")
+
+
+@router.get(
+    "/scores/{prs_id}/report.json",
+    response_class=JSONResponse,
+    responses=problem_responses(404, 409, 422),
+)
+def get_report(prs_id: RecordId, services: ServicesOf) -> StreamingResponse:
+    """The facts that the report is made from."""
+    return _report(services, prs_id, REPORT_JSON, "application/json")
+
+
+def _report(services: Services, prs_id: int, name: str, media_type: str) -> StreamingResponse:
+    """The stored file; 404 where the score was calculated before there were reports."""
+    key = f"{_completed_score(services, prs_id).result_url}/{name}"
+    if not services.objects.exists(key):
+        raise NotFoundError(
+            f"score {prs_id} has no report.",
+            fix="Calculate it again: reports come with the results.",
+        )
+    return StreamingResponse(
+        _content_of(services.objects, key), media_type=media_type, headers=_REPORT_HEADERS
+    )
+
+
+def _content_of(objects: ObjectStore, key: str) -> Iterator[bytes]:
+    with objects.open(key) as source:
+        while piece := source.read(COPY_BYTES):
+            yield piece
+
+
+_REPORT_HEADERS = {
+    "Content-Security-Policy": f"{CONTENT_POLICY}; frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "no-store",
+}
 
 
 def _file_of(objects: ObjectStore, score: PrsScore, kind: DownloadFormat) -> Iterator[bytes]:

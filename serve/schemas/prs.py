@@ -58,6 +58,8 @@ class PrsScoreLinks(BaseModel):
     samples: str
     matches: str
     download: str
+    report: str
+    report_json: str
 
 
 class PrsScoreOut(BaseModel):
@@ -98,6 +100,8 @@ class PrsScoreOut(BaseModel):
                 samples=f"{here}/samples",
                 matches=f"{here}/matches",
                 download=f"{here}/download?format=tsv",
+                report=f"{here}/report",
+                report_json=f"{here}/report.json",
             ),
         )
 

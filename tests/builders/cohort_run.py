@@ -1,5 +1,6 @@
 """Runs a cohort scoring as the command line would, and reads its results back."""
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from core.scoring.report.write import write_report
+from jobs.reference_calls import look_for_reference_calls
 from jobs.run_shards import Executor
 from jobs.score_cohort import score_cohort
 from jobs.scoring_inputs import CohortScoring
@@ -56,6 +59,16 @@ def run_scoring(
     )
     summary = score_cohort(request, executor=executor, on_progress=lambda _done, _total: None)
     return read_results(output, summary)
+
+
+def write_run_report(
+    genotypes: Path | str, output: Path, metadata: dict[str, Any] | None = None
+) -> dict[str, Any]:
+    """The facts of the report of results in `output`, written as the command line would."""
+    summary = json.loads((output / "summary.json").read_text(encoding="utf-8"))
+    request = CohortScoring(genotypes=(str(genotypes),), scoring_files=(), output=output)
+    write_report(output, look_for_reference_calls(request, summary), metadata)
+    return json.loads((output / "report.json").read_text(encoding="utf-8"))
 
 
 def read_results(output: Path, summary: dict[str, Any]) -> Results:

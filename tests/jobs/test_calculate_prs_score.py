@@ -117,6 +117,27 @@ def test_the_stored_summary_names_files_as_the_user_does(
     assert str(environment.scoring_files_dir) not in json.dumps(summary)
 
 
+def test_the_report_comes_with_the_results_and_names_files_as_the_user_does(
+    database: Database, environment: JobEnvironment, objects: ObjectStore
+) -> None:
+    install_score(environment)
+    records = [Record("1", 1000, ["0/1"]), Record("1", 2000, ["1/1"])]
+    content = bgzip(vcf_text(records, samples=["S1"]))
+    data = processed_upload(database, environment, objects, content)
+    _, (score,) = calculate(database, environment, data, ["PGS000001"])
+    with objects.open(f"{score.result_url}/report.json") as source:
+        report = json.loads(source.read())
+    assert report["inputs"][0] == {"role": "genotypes", "name": FILENAME, "sha256": data.sha256}
+    assert report["genotypes"]["n_variants"] == 2
+    assert report["genotypes"]["call_rate"] == 1.0
+    with objects.open(f"{score.result_url}/report.html") as source:
+        page = source.read().decode()
+    assert "Ada&#39;s genome.vcf.gz" in page
+    for text in (json.dumps(report), page):
+        assert "cgstore" not in text
+        assert str(environment.scoring_files_dir) not in text
+
+
 def test_a_stored_upload_is_scored_without_its_file(
     database: Database, environment: JobEnvironment, objects: ObjectStore
 ) -> None:

@@ -454,6 +454,16 @@ def test_new_results_replace_those_in_the_folder(one_variant: Inputs, tmp_path):
     assert names == {"scores.parquet", "matches.parquet", "summary.json"}
 
 
+def test_a_report_is_written_where_it_is_asked_for_and_goes_with_its_results(
+    one_variant: Inputs, tmp_path
+):
+    reports = {"report.html", "report.json"}
+    assert main(arguments(*one_variant, tmp_path / "out", "--report")) == 0
+    assert {path.name for path in (tmp_path / "out").iterdir()} >= reports
+    assert main(arguments(*one_variant, tmp_path / "out")) == 0
+    assert {path.name for path in (tmp_path / "out").iterdir()} & reports == set()
+
+
 @pytest.mark.ray
 @pytest.mark.usefixtures("ray_session")
 def test_ray_gives_the_bytes_of_threads_over_many_shards(tmp_path):

@@ -20,6 +20,8 @@ ROUTES = {
     ("get", "/api/prs/scores/{prs_id}/samples"),
     ("get", "/api/prs/scores/{prs_id}/matches"),
     ("get", "/api/prs/scores/{prs_id}/download"),
+    ("get", "/api/prs/scores/{prs_id}/report"),
+    ("get", "/api/prs/scores/{prs_id}/report.json"),
     ("get", "/api/jobs/{job_id}"),
     ("get", "/health"),
 }

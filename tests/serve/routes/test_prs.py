@@ -26,6 +26,7 @@ from jobs.attempt import JobEnvironment, run_attempt
 from jobs.catalogue import BODIES
 from jobs.run_shards import Executor
 from serve.services import Services
+from tests.builders.report_page import numbers_in, parse_page
 
 pytestmark = pytest.mark.ray  # a job tells its events through Ray
 
@@ -282,3 +283,31 @@ def test_what_cannot_be_calculated_is_refused_with_the_way_out(
     assert (answer.status_code, problem["code"]) == (status, code), problem
     if code == "scoring_file_not_installed":
         assert "pgscatalog.org" in problem["fix"]
+
+
+def test_the_report_is_a_page_that_may_load_nothing(client: TestClient, prs_id: int) -> None:
+    score = client.get(f"/api/prs/scores/{prs_id}").json()
+    answer = client.get(score["links"]["report"])
+    assert answer.status_code == 200
+    assert answer.headers["content-type"] == "text/html; charset=utf-8"
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    assert answer.headers["cache-control"] == "no-store"
+    policy = answer.headers["content-security-policy"].split("; ")
+    assert policy[:3] == ["default-src 'none'", "style-src 'unsafe-inline'", "img-src data:"]
+    facts = client.get(score["links"]["report_json"]).json()
+    assert facts["schema"] == "curagenie-report/1"
+    (of_score,) = facts["scores"]
+    assert of_score["coverage"] == score["coverage"]
+    assert numbers_in(facts) - parse_page(answer.text).numbers == set()
+
+
+def test_a_score_without_a_report_is_404_and_says_how_to_get_one(
+    client: TestClient, prs_id: int, services: Services
+) -> None:
+    with services.database.reading() as tx:
+        prefix = tx.prs_scores.get(prs_id, user_id=None).result_url
+    services.objects.delete(f"{prefix}/report.html")
+    answer = client.get(f"/api/prs/scores/{prs_id}/report")
+    assert answer.status_code == 404
+    assert "Calculate it again" in answer.json()["fix"]
+    assert client.get("/api/prs/scores/99/report").status_code == 404
