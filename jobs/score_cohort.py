@@ -284,6 +284,7 @@ def _score_facts(inputs: Inputs, coverage: Sequence[Coverage]) -> dict[str, obje
             "n_matched": covered.n_matched,
             "n_excluded": covered.n_excluded,
             "n_unmatched": covered.n_unmatched,
+            "n_from_reference": covered.n_from_reference,
             "coverage": covered.count,
             "weight_coverage": covered.weight,
             "reasons": dict(covered.reasons),

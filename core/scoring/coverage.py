@@ -8,6 +8,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from core.scoring.matching import REFERENCE_CALL_TYPES
 from core.words import is_said, words_of
 
 MANY_ABSENT = 0.1
@@ -19,12 +20,14 @@ must be told what that means for the number."""
 class Coverage:
     """`count` is matched rows over all rows of the scoring file, `weight` the same over |weight|;
     rows that no one can score stay in both denominators (a row without one weight has none of
-    the mass). `reasons` counts the rows left out."""
+    the mass). `reasons` counts the rows left out. Of the matched rows, `n_from_reference` are
+    answered by records that have no ALT (match types ref_only and ref_block)."""
 
     n_rows: int
     n_matched: int
     n_excluded: int
     n_unmatched: int
+    n_from_reference: int
     count: float
     weight: float
     reasons: Mapping[str, int]
@@ -36,6 +39,10 @@ def coverage_of(rows: pa.Table) -> Coverage:
     matched, excluded, unmatched = (
         is_said(status, partial(pc.equal, word)) for word in ("matched", "excluded", "unmatched")
     )
+    from_reference = is_said(
+        words_of(rows.column("match_type")),
+        partial(pc.is_in, value_set=pa.array(REFERENCE_CALL_TYPES)),
+    )
     weight = np.abs(pc.fill_null(rows.column("effect_weight"), 0.0).to_numpy())
     reasons = pc.value_counts(rows.column("reason").filter(pa.array(~matched))).to_pylist()
     n_matched, n_rows = int(matched.sum()), len(rows)
@@ -44,6 +51,7 @@ def coverage_of(rows: pa.Table) -> Coverage:
         n_matched=n_matched,
         n_excluded=int(excluded.sum()),
         n_unmatched=int(unmatched.sum()),
+        n_from_reference=int((matched & from_reference).sum()),
         count=n_matched / n_rows if n_rows else 0.0,
         weight=float(weight[matched].sum() / weight.sum()) if weight.sum() > 0 else 0.0,
         reasons={pair["values"]: pair["counts"] for pair in reasons},

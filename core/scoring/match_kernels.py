@@ -27,8 +27,20 @@ Indices = npt.NDArray[np.int64]
 
 REFALT, ALTREF, REFALT_FLIP, ALTREF_FLIP = 0, 1, 2, 3
 NO_OA_REF, NO_OA_ALT, NO_OA_REF_FLIP, NO_OA_ALT_FLIP = 4, 5, 6, 7
-NO_MATCH = 8
-"""Match types, best first."""
+REF_ONLY = 8
+REF_BLOCK = 12
+EFFECT, OTHER, EFFECT_FLIP, OTHER_FLIP = 0, 1, 2, 3
+NO_MATCH = 16
+"""Match types, best first. Four follow on REF_ONLY and REF_BLOCK each: which allele is REF."""
+
+UNKNOWN_BASE = 1 << 56 | 78
+"""The allele code of "N"."""
+
+NO_ALT = 1 << 56 | 46
+"""That of ".", the ALT of a record without one."""
+
+_NON_REF = np.frombuffer(b"<NON_REF>", np.uint8)
+_ANY = np.frombuffer(b"<*>", np.uint8)
 
 
 class Sites(NamedTuple):
@@ -38,6 +50,8 @@ class Sites(NamedTuple):
     ref, alt         (R,) allele codes
     ref_bytes, alt_bytes    the R strings themselves
     is_indel         (R,) REF and ALT differ in length
+    is_unspecified   (R,) ALT is `<NON_REF>` or `<*>`: any other allele, and so none that has a name
+    has_no_alt       (R,) the record has no ALT, or only an unspecified one
     """
 
     record: npt.NDArray[np.int32]
@@ -47,6 +61,23 @@ class Sites(NamedTuple):
     ref_bytes: Alleles
     alt_bytes: Alleles
     is_indel: Bools
+    is_unspecified: Bools
+    has_no_alt: Bools
+
+
+@kernel
+def unspecified_alts(alt: Alleles) -> Bools:
+    """(R,) which strings are `<NON_REF>` (GATK) or `<*>` (VCF 4.3 on)."""
+    found = np.zeros(len(alt.offsets) - 1, np.bool_)
+    for i in range(len(found)):
+        start, length = alt.offsets[i], alt.offsets[i + 1] - alt.offsets[i]
+        for name in (_NON_REF, _ANY):
+            if length == len(name):
+                at = 0
+                while at < length and alt.data[start + at] == name[at]:
+                    at += 1
+                found[i] |= at == length
+    return found
 
 
 @kernel
@@ -82,6 +113,34 @@ def match_type(
 
 
 @kernel
+def reference_type(
+    effect: Element, other: Element, effect_flipped: Element, other_flipped: Element, ref: Element
+) -> int:
+    """Which allele of a row is REF, where a record has REF alone: EFFECT, OTHER, one of them on the
+    other strand, or NO_MATCH.
+
+    Only for two different bases: without the other allele nothing tells the strand, and one base of
+    REF tells nothing about an indel.
+    """
+    if effect == other or not (_is_base(effect) and _is_base(other)):
+        return NO_MATCH
+    if effect == ref:
+        return EFFECT
+    if other == ref:
+        return OTHER
+    if effect_flipped == ref:
+        return EFFECT_FLIP
+    if other_flipped == ref:
+        return OTHER_FLIP
+    return NO_MATCH
+
+
+@kernel
+def _is_base(code: Element) -> bool:
+    return is_single_base(code) and complement_base(code & 255) >= 0
+
+
+@kernel
 def best_matches(
     patterns: Patterns, key: Indices, variant: Indices, sites: Sites, basewise: bool
 ) -> tuple[Indices, Indices, Codes]:
@@ -109,9 +168,11 @@ def best_matches(
             for at in range(j, end):
                 v = variant[at]
                 # Without an other allele, only the record tells an indel, which never flips
-                may_flip_alone = basewise or not is_indel[v]
+                may_flip_alone = (basewise or not is_indel[v]) and not sites.has_no_alt[v]
                 e, o, ef, of = effect[p], other[p], effect_flipped[p], other_flipped[p]
                 found = match_type(e, o, ef, of, ref[v], alt[v], may_flip_alone)
+                if found == NO_MATCH and sites.has_no_alt[v] and alt[v] == NO_ALT:
+                    found = min(REF_ONLY + reference_type(e, o, ef, of, ref[v]), NO_MATCH)
                 if found < kind[n]:
                     best[n], kind[n] = v, found
             n += 1

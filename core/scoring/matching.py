@@ -2,8 +2,9 @@
 
 Patterns of rows and variants that share a key are compared allele by allele (`match_type`, the
 table); each pattern takes its best candidate; the policy then excludes matches with a reason. Order
-and rules follow pgscatalog-match, except that every ALT is tried and no indel is flipped unless the
-policy says so. Everything here is arrays over patterns; the loops are in `match_kernels`.
+and rules follow pgscatalog-match, except that every ALT is tried, that no indel is flipped unless
+the policy says so, and that a record of REF alone answers a row of two bases, one of them REF.
+Everything here is arrays over patterns; the loops are in `match_kernels`.
 """
 
 from dataclasses import dataclass
@@ -25,6 +26,7 @@ from core.scoring.policy import (
     DuplicateTarget,
     MatchBy,
     Multiallelic,
+    ReferenceCalls,
     ScoringPolicy,
     StrandFlip,
 )
@@ -44,11 +46,33 @@ MATCH_TYPES: tuple[str, ...] = (
     "no_oa_alt",
     "no_oa_ref_flip",
     "no_oa_alt_flip",
+    "ref_only_effect",
+    "ref_only_other",
+    "ref_only_effect_flip",
+    "ref_only_other_flip",
+    "ref_block_effect",
+    "ref_block_other",
+    "ref_block_effect_flip",
+    "ref_block_other_flip",
 )
-"""Best first: the index is the priority. The effect allele is REF where the name begins with `ref`
-or reads `no_oa_ref`."""
+"""Best first: the index is the priority, so a record with both alleles always wins.
 
-_EFFECT_IS_REF = np.array(["ref" in name.removeprefix("no_oa_")[:3] for name in MATCH_TYPES])
+refalt ..    the record has REF and ALT, which are the row's alleles; REF is the effect allele where
+             the name begins with `ref`
+no_oa_ ..    the row has no other allele, and its effect allele is REF or ALT
+ref_only_    the record has no ALT: everyone who was called has REF alone. REF is the effect allele
+             (all of a person's copies) or the other one (none of them). Two single bases only.
+ref_block_   the same inside a reference block, whose REF base the file does not say: it is known
+             from elsewhere
+_flip        the row's alleles are read on the other strand
+"""
+
+_NAMES_REF = ("refalt", "no_oa_ref", "ref_only_effect", "ref_block_effect")
+_EFFECT_IS_REF = np.array([name.removesuffix("_flip") in _NAMES_REF for name in MATCH_TYPES])
+REFERENCE_CALL_TYPES = tuple(
+    name for name in MATCH_TYPES if name.startswith(("ref_only", "ref_block"))
+)
+_IS_REFERENCE_CALL = np.array([name in REFERENCE_CALL_TYPES for name in MATCH_TYPES])
 IS_FLIPPED = np.array([name.endswith("_flip") for name in MATCH_TYPES])
 _NO_ROWS: Indices = np.empty(0, np.int64)
 
@@ -129,7 +153,19 @@ class _Candidates:
 
     @property
     def names_ref(self) -> Bools:
-        return self.fits & _EFFECT_IS_REF[np.where(self.fits, self.kind, 0)]
+        return self._is(_EFFECT_IS_REF)
+
+    @property
+    def is_reference_call(self) -> Bools:
+        return self._is(_IS_REFERENCE_CALL)
+
+    @property
+    def is_flipped(self) -> Bools:
+        return self._is(IS_FLIPPED)
+
+    def _is(self, kinds: Bools) -> Bools:
+        """False where nothing fits."""
+        return self.fits & kinds[np.where(self.fits, self.kind, 0)]
 
 
 def match_block(
@@ -140,19 +176,18 @@ def match_block(
     Rows of `settled` have a better record in another block: here it is as if they were not.
     """
     block_sites = sites_of(block)
-    sites = _coded(rows, block_sites)
+    sites = _coded(rows, block_sites, policy)
     key, variant = _keys(rows, block, block_sites)
     basewise = policy.strand_flip is StrandFlip.BASEWISE
     found = _Candidates(*kernels.best_matches(rows.patterns, key, variant, sites, basewise))
-    reason = _exclusions(sites, policy, found, _places(rows, block_sites, key, variant))
+    reason = _exclusions(rows, sites, policy, found, _places(rows, block_sites, key, variant))
     by_row = _row_by_row(rows, sites, found, settled)
     row, n_rows, of = _row_ranges(rows, found, by_row, settled)
     found, reason = found.take(of), reason[of]
     single = np.flatnonzero(by_row[of])
     if len(single):
-        record = sites.record[found.variant[single]].astype(np.int64)
         reason[single] = _without_duplicates(
-            rows, policy, row[single], found.take(single), reason[single], record
+            rows, policy, row[single], found.take(single), reason[single], sites
         )
     match_type = np.where(found.fits, found.kind, -1).astype(np.int8)
     return BlockMatches(
@@ -167,16 +202,24 @@ def match_block(
     )
 
 
-def _coded(rows: ScoreRows, sites: BlockSites) -> kernels.Sites:
+def _coded(rows: ScoreRows, sites: BlockSites, policy: ScoringPolicy) -> kernels.Sites:
     """The sites as kernels match them; their codes are those of `rows`."""
+    alt = _present(allele_codes(sites.alt, rows.long_alleles))
+    unspecified, has_no_alt = np.zeros((2, len(alt)), bool)
+    if policy.reference_calls is ReferenceCalls.MATCH:
+        unspecified = kernels.unspecified_alts(sites.alt)
+        has_no_alt = ((alt == kernels.NO_ALT) | unspecified) & (sites.n_alts == 1)
+        alt[unspecified] = UNKNOWN_ALLELE
     return kernels.Sites(
         record=sites.record,
         n_alts=sites.n_alts,
         ref=_present(allele_codes(sites.ref, rows.long_alleles)),
-        alt=_present(allele_codes(sites.alt, rows.long_alleles)),
+        alt=alt,
         ref_bytes=sites.ref,
         alt_bytes=sites.alt,
         is_indel=np.diff(sites.ref.offsets) != np.diff(sites.alt.offsets),
+        is_unspecified=unspecified,
+        has_no_alt=has_no_alt,
     )
 
 
@@ -217,6 +260,7 @@ def _ascending(key: Indices, variant: Indices) -> tuple[Indices, Indices]:
 
 
 def _exclusions(
+    rows: ScoreRows,
     sites: kernels.Sites,
     policy: ScoringPolicy,
     found: _Candidates,
@@ -226,10 +270,13 @@ def _exclusions(
     come after these."""
     rules: list[tuple[Reason, Bools]] = [
         (Reason.ALLELE_MISMATCH, ~found.fits),
-        (Reason.AMBIGUOUS, _ambiguous(sites, policy, found)),
+        (Reason.AMBIGUOUS, _ambiguous(rows, sites, policy, found)),
         (Reason.MULTIALLELIC, _multiallelic(sites, policy, found)),
         (Reason.SPLIT_MULTIALLELIC, _names_split_ref(sites, found, places)),
-        (Reason.STRAND_FLIP_IGNORED, _ignored_flip(policy, found)),
+        (
+            Reason.STRAND_FLIP_IGNORED,
+            found.is_flipped & (policy.strand_flip is StrandFlip.IGNORE),
+        ),
     ]
     reason = np.full(len(found.kind), -1, np.int8)
     for name, applies in reversed(rules):
@@ -237,27 +284,36 @@ def _exclusions(
     return reason
 
 
-def _ambiguous(sites: kernels.Sites, policy: ScoringPolicy, found: _Candidates) -> Bools:
+def _ambiguous(
+    rows: ScoreRows, sites: kernels.Sites, policy: ScoringPolicy, found: _Candidates
+) -> Bools:
+    """The alleles cannot tell the strand; where the record has REF alone, the row's two cannot."""
     if policy.ambiguous is Ambiguous.KEEP:
         return np.zeros(len(found.kind), bool)
     basewise = policy.strand_flip is StrandFlip.BASEWISE
-    return kernels.ambiguous(sites, found.variant, found.kind, basewise)
+    of_record = kernels.ambiguous(sites, found.variant, found.kind, basewise)
+    patterns = rows.patterns
+    of_row = patterns.effect[found.pattern] == patterns.other_flipped[found.pattern]
+    return of_record | (found.is_reference_call & of_row)
 
 
 def _multiallelic(sites: kernels.Sites, policy: ScoringPolicy, found: _Candidates) -> Bools:
-    return (sites.n_alts[found.variant] > 1) & (policy.multiallelic is Multiallelic.DROP)
+    """The record has several ALTs that have a name."""
+    if policy.multiallelic is not Multiallelic.DROP:
+        return np.zeros(len(found.kind), bool)
+    n_alts = sites.n_alts
+    if sites.is_unspecified.any():
+        n_alts = n_alts - np.bincount(sites.record, weights=sites.is_unspecified)[sites.record]
+    return n_alts[found.variant] > 1
 
 
 def _names_split_ref(
     sites: kernels.Sites, found: _Candidates, places: tuple[Indices, Indices]
 ) -> Bools:
-    """REF's dosage would need all records of the site, so it cannot be scored."""
-    return found.names_ref & kernels.split_sites(sites, *places)[found.variant]
-
-
-def _ignored_flip(policy: ScoringPolicy, found: _Candidates) -> Bools:
-    flipped = found.fits & IS_FLIPPED[np.where(found.fits, found.kind, 0)]
-    return flipped & (policy.strand_flip is StrandFlip.IGNORE)
+    """REF's dosage would need all records of the site, so it cannot be scored; nor does one of them
+    say that there is REF alone."""
+    needs_all = found.names_ref | found.is_reference_call
+    return needs_all & kernels.split_sites(sites, *places)[found.variant]
 
 
 def _row_by_row(
@@ -302,17 +358,29 @@ def _without_duplicates(
     row: Indices,
     found: _Candidates,
     reason: Codes,
-    record: Indices,
+    sites: kernels.Sites,
 ) -> Codes:
     """The reasons of single rows, with that of the rows of one score that share a target where
     there is no other."""
-    twice = _duplicates(rows, row, found, found.variant, found.fits, policy.duplicate_target)
+    target = _targets(rows, found)
+    twice = _duplicates(rows, row, found, target, found.fits, policy.duplicate_target)
     # Several ALT rows of a record share one REF, which counts once as well
+    record = sites.record[found.variant].astype(np.int64)
     ref_twice = _duplicates(rows, row, found, record, found.names_ref, policy.duplicate_target)
     duplicate, same_alleles = twice[0] | ref_twice[0], twice[1] | ref_twice[1]
     score_row, target = map(REASONS.index, (Reason.DUPLICATE_SCORE_ROW, Reason.DUPLICATE_TARGET))
     last = np.select([duplicate & same_alleles, duplicate], [score_row, target], default=-1)
     return np.where(reason < 0, last, reason).astype(np.int8)
+
+
+def _targets(rows: ScoreRows, found: _Candidates) -> Indices:
+    """(M,) what a candidate names, as a number: the ALT of its variant. Where a record has REF
+    alone, that is the row's own base which is not REF, on the record's strand."""
+    pattern, patterns = found.pattern, rows.patterns
+    bases = [patterns.other, patterns.effect, patterns.other_flipped, patterns.effect_flipped]
+    which = (found.kind - kernels.REF_ONLY) % len(bases)
+    base = np.choose(which, [codes[pattern] & 255 for codes in bases])
+    return found.variant << 8 | np.where(found.is_reference_call, base, 0)
 
 
 def _duplicates(

@@ -2,9 +2,12 @@
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
 
-from core.genotypes.block import DosageBlock
+from core.genotypes.block import DosageBlock, strings
 from core.scoring import weighted_sum as kernels
+from core.scoring.alleles import NO_ALLELE, alleles_of
 from core.scoring.frequencies import Frequencies
 from core.scoring.policy import ImputedNonadditive, Missing, ScoringPolicy
 from core.scoring.terms import TermContext, Terms
@@ -69,7 +72,44 @@ def frequencies_of(
     alternate = named[terms.variant]
     reference = 1.0 - np.bincount(block.record, weights=named)[block.record[terms.variant]]
     external = np.where(terms.is_ref, reference, alternate)
+    of_ref_alone = np.flatnonzero(_has_ref_alone(context, block, terms))
+    if len(of_ref_alone):
+        chosen = terms.take(of_ref_alone)
+        external[of_ref_alone] = _frequencies_of_rows(context, context.frequencies, block, chosen)
     return np.where(np.isnan(external), in_file, external)
+
+
+def _has_ref_alone(context: TermContext, block: DosageBlock, terms: Terms) -> Bools:
+    """(T,) the record has no ALT to look up, and the row knows both alleles."""
+    has_no_alt = np.asarray(pc.equal(block.column("alt"), "."))[terms.variant]
+    return has_no_alt & (context.rows.patterns.other[terms.pattern] != NO_ALLELE)
+
+
+def _frequencies_of_rows(
+    context: TermContext, frequencies: Frequencies, block: DosageBlock, terms: Terms
+) -> Floats:
+    """(T,) by the alleles of the terms' rows, two bases of which one is the record's REF."""
+    patterns, pattern = context.rows.patterns, terms.pattern
+    at = pa.array(terms.variant)
+    ref = _first_bytes(block.column("ref").take(at))
+    effect, other = patterns.effect[pattern] & 255, patterns.other[pattern] & 255
+    is_flipped = (effect != ref) & (other != ref)
+    alleles = (
+        np.where(is_flipped, flipped[pattern] & 255, allele)
+        for flipped, allele in ((patterns.other_flipped, other), (patterns.effect_flipped, effect))
+    )
+    place = [block.column(name).take(at) for name in ("contig", "position", "id")]
+    return frequencies.of_alts(*place, *map(_bases, alleles))
+
+
+def _first_bytes(alleles: pa.Array) -> npt.NDArray[np.uint8]:
+    found = alleles_of(alleles)
+    return found.data[found.offsets[:-1]]
+
+
+def _bases(codes: Indices) -> pa.Array:
+    """Strings of one byte each."""
+    return strings(np.arange(len(codes) + 1, dtype=np.int32), codes.astype(np.uint8))
 
 
 def _named_frequencies(frequencies: Frequencies, block: DosageBlock) -> Floats:

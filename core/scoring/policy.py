@@ -93,6 +93,19 @@ class EffectTypeSource(StrEnum):
     RECESSIVE = "recessive"
 
 
+class ReferenceCalls(StrEnum):
+    """Records that say only that people have REF: ALT "." and the blocks of a gVCF.
+
+    match   the genotype was called, so a row that names REF and another base is answered; inside a
+            block REF must be known from elsewhere. `<NON_REF>` and `<*>` are no alleles.
+    ignore  as the peers: such a record has no second allele that a row could name, a block is one
+            record at its POS, and `<NON_REF>` counts as an ALT
+    """
+
+    MATCH = "match"
+    IGNORE = "ignore"
+
+
 class MatchBy(StrEnum):
     POSITION = "position"
     RSID = "rsid"
@@ -126,6 +139,7 @@ class ScoringPolicy:
     effect_type: EffectTypeSource = EffectTypeSource.FROM_FILE
     match_by: MatchBy = MatchBy.POSITION
     imputed_nonadditive: ImputedNonadditive = ImputedNonadditive.HARDY_WEINBERG
+    reference_calls: ReferenceCalls = ReferenceCalls.MATCH
     min_overlap: float = 0.75
 
     def as_dict(self) -> dict[str, str | float]:
@@ -149,6 +163,7 @@ _PRESETS: dict[Compat, ScoringPolicy] = {
         half_call=HalfCall.ERROR,
         effect_type=EffectTypeSource.ADDITIVE,
         imputed_nonadditive=ImputedNonadditive.FREQUENCY,
+        reference_calls=ReferenceCalls.IGNORE,
         min_overlap=0.0,
     ),
     Compat.PGSC_CALC_V2: ScoringPolicy(
@@ -160,6 +175,7 @@ _PRESETS: dict[Compat, ScoringPolicy] = {
         par=Par.UNSPLIT,
         half_call=HalfCall.ERROR,
         imputed_nonadditive=ImputedNonadditive.FREQUENCY,
+        reference_calls=ReferenceCalls.IGNORE,
     ),
 }
 
@@ -199,6 +215,7 @@ _FIELD_TYPES: dict[str, type[StrEnum]] = {
     "effect_type": EffectTypeSource,
     "match_by": MatchBy,
     "imputed_nonadditive": ImputedNonadditive,
+    "reference_calls": ReferenceCalls,
 }
 
 

@@ -141,7 +141,7 @@ def _match_types(
         alone & may_flip & _equal(effect_flip, ref),
         alone & may_flip & _equal(effect_flip, alt),
     ]
-    return np.select(table, list(range(_NO_MATCH)), default=_NO_MATCH)
+    return np.select(table, list(range(len(table))), default=_NO_MATCH)
 
 
 def _best_per_row(

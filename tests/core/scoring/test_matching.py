@@ -175,3 +175,87 @@ def test_a_position_past_any_chromosome_is_none_of_the_next_contig(tmp_path):
     """Keys are contig and position in one integer."""
     rows = [Row("1", 5, "G", "A", 0.5), Row("2", 100, "G", "A", 0.5)]
     assert fates(tmp_path, rows, block(("1", (1 << 32) + 100, "A", "G")), policy()) == []
+
+
+@pytest.mark.parametrize(
+    ("effect", "other", "kind"),
+    [
+        ("A", "G", "ref_only_effect"),
+        ("G", "A", "ref_only_other"),
+        ("T", "C", "ref_only_effect_flip"),
+        ("C", "T", "ref_only_other_flip"),
+        ("A", None, "no_oa_ref"),
+        ("G", None, None),
+        ("T", None, None),
+        ("C", "G", None),
+        ("AT", "A", None),
+        ("A", "AT", None),
+        ("A", "A", None),
+    ],
+)
+def test_a_record_of_ref_alone_answers_two_bases_of_which_one_is_ref(effect, other, kind, tmp_path):
+    rows = [Row("1", 100, effect, other, 0.5)]
+    expected = (kind, None) if kind else (None, "allele_mismatch")
+    assert fates(tmp_path, rows, block(("1", 100, "A", ".")), policy()) == [expected]
+
+
+@pytest.mark.parametrize("compat", [Compat.PLINK2, Compat.PGSC_CALC_V2])
+def test_the_peers_match_no_two_alleles_at_a_record_of_ref_alone(compat, tmp_path):
+    rows = [Row("1", 100, "A", "G", 0.5), Row("1", 200, "A", None, 0.5)]
+    against = block(("1", 100, "A", "."), ("1", 200, "A", "."))
+    assert fates(tmp_path, rows, against, policy(compat)) == [
+        (None, "allele_mismatch"),
+        ("no_oa_ref", None),
+    ]
+
+
+def test_a_palindrome_at_a_record_of_ref_alone_is_ambiguous(tmp_path):
+    rows = [Row("1", 100, "T", "A", 0.5)]
+    against = block(("1", 100, "A", "."))
+    assert fates(tmp_path, rows, against, policy()) == [("ref_only_other", "ambiguous")]
+    kept = fates(tmp_path, rows, against, policy(ambiguous="keep"))
+    assert kept == [("ref_only_other", None)]
+
+
+def test_a_flip_at_a_record_of_ref_alone_is_ignored_where_flips_are(tmp_path):
+    rows = [Row("1", 100, "T", "C", 0.5)]
+    found = fates(tmp_path, rows, block(("1", 100, "A", ".")), policy(strand_flip="ignore"))
+    assert found == [("ref_only_effect_flip", "strand_flip_ignored")]
+
+
+def test_a_record_with_both_alleles_wins_over_one_of_ref_alone(tmp_path):
+    """Even where only the other strand fits; that other record leaves REF alone undecided."""
+    rows = [Row("1", 100, "C", "T", 0.5)]
+    against = block(("1", 100, "T", "."), ("1", 100, "A", "G"))
+    assert fates(tmp_path, rows, against, policy()) == [("altref_flip", None)]
+
+
+@pytest.mark.parametrize(("effect", "other"), [("A", "G"), ("G", "A")])
+def test_ref_alone_is_not_believed_beside_another_record_of_the_same_ref(effect, other, tmp_path):
+    rows = [Row("1", 100, effect, other, 0.5)]
+    against = block(("1", 100, "A", "."), ("1", 100, "A", "T"))
+    (found,) = fates(tmp_path, rows, against, policy())
+    assert found[1] == "split_multiallelic"
+
+
+def test_alleles_that_a_person_has_none_of_are_targets_of_their_own(tmp_path):
+    against = block(("1", 100, "A", "."))
+    two_alts = [Row("1", 100, "G", "A", 0.5), Row("1", 100, "C", "A", 0.25)]
+    assert fates(tmp_path, two_alts, against, policy()) == [("ref_only_other", None)] * 2
+    one_alt = [Row("1", 100, "G", "A", 0.5), Row("1", 100, "A", "G", 0.25)]
+    assert [reason for _, reason in fates(tmp_path, one_alt, against, policy())] == [
+        "duplicate_target"
+    ] * 2
+    ref_twice = [Row("1", 100, "A", "G", 0.5), Row("1", 100, "A", "C", 0.25)]
+    assert [reason for _, reason in fates(tmp_path, ref_twice, against, policy())] == [
+        "duplicate_target"
+    ] * 2
+
+
+@pytest.mark.parametrize("name", ["<NON_REF>", "<*>"])
+def test_an_unspecified_alt_is_no_allele(name, tmp_path):
+    rows = [Row("1", 100, "G", "A", 0.5)]
+    against = block(("1", 100, "A", f"G,{name}"))
+    assert fates(tmp_path, rows, against, policy(multiallelic="drop")) == [("altref", None)]
+    peers = fates(tmp_path, rows, against, policy(Compat.PGSC_CALC_V2))
+    assert peers == [("altref", "multiallelic")]
