@@ -15,7 +15,13 @@ import pyarrow.compute as pc
 
 from core.scoring.alleles import NO_ALLELE, allele_codes, alleles_of, long_alleles_of, read_only
 from core.scoring.patterns import KeyedRows, counting_places, distinct_patterns
-from core.scoring.policy import EffectTypeSource, MatchBy, ScoringPolicy, StrandFlip
+from core.scoring.policy import (
+    EffectTypeSource,
+    HarmonisedIndels,
+    MatchBy,
+    ScoringPolicy,
+    StrandFlip,
+)
 from core.scoring.rows import MANY_ROWS, POSITION_BITS, Patterns, ScoreRows, codes_of
 from core.scoring.scoring_file import UNSUPPORTED_COMPLEX, ScoringFile
 from core.scoring.sums import ScoreSets
@@ -100,7 +106,7 @@ def join_rows(files: Sequence[ScoringFile], policy: ScoringPolicy) -> ScoreRows:
     score = _placed(places, np.int32, (np.int32(k) for k in range(len(files))))
     frequency = _frequencies(places, kept)
     sets, score_set = _score_sets(first, score)
-    effect, other, kind = _unpacked(pattern, len(alleles.code))
+    effect, other, kind, follows = _unpacked(pattern, len(alleles.code))
     return ScoreRows(
         accessions=tuple(file.accession for file in files),
         match_by=policy.match_by,
@@ -116,6 +122,7 @@ def join_rows(files: Sequence[ScoringFile], policy: ScoringPolicy) -> ScoreRows:
             effect_flipped=read_only(alleles.flip(effect, other, policy.strand_flip)),
             other_flipped=read_only(alleles.flip(other, effect, policy.strand_flip)),
             effect_type=read_only(kind),
+            may_follow_anchor=read_only(follows),
             repeats_score=read_only(_any_repeat(first, score)),
             one_frequency=read_only(~_any_change(first, frequency)),
             score_set=read_only(score_set),
@@ -167,7 +174,10 @@ def _tables_apart(
     return apart, of
 
 
-_JOINED_BY = ["contig", "position", "effect_allele", "other_allele", "effect_type", "problem"]
+_JOINED_BY = [
+    *("contig", "position", "is_harmonised", "effect_allele", "other_allele", "effect_type"),
+    "problem",
+]
 
 
 def _joinable_rows(table: pa.Table, policy: ScoringPolicy) -> Codes:
@@ -183,7 +193,21 @@ def _keyed(
 ) -> KeyedRows:
     effect, other = (alleles.numbers(_words(rows, name)) for name in _ALLELES)
     pattern = (effect * len(alleles.code) + other) * _N_KINDS + _effect_types(rows, policy)
+    pattern = pattern * 2 + _may_follow_anchor(rows, policy, alleles, effect, other)
     return KeyedRows(_row_keys(rows, policy.match_by, contigs, ids), pattern)
+
+
+def _may_follow_anchor(
+    rows: pa.Table, policy: ScoringPolicy, alleles: _Alleles, effect: Indices, other: Indices
+) -> npt.NDArray[np.bool_]:
+    """(rows,) indels with both alleles at a harmonised position, which is the first base inserted
+    or deleted where Ensembl found it; VCF has the base before."""
+    by_position = policy.match_by is MatchBy.POSITION
+    if not by_position or policy.harmonised_indels is HarmonisedIndels.AS_WRITTEN:
+        return np.zeros(len(rows), bool)
+    is_indel = (other > 0) & (alleles.length[effect] != alleles.length[other])
+    behind_first = _numpy(rows, "position") > 1
+    return is_indel & behind_first & _numpy(rows, "is_harmonised")
 
 
 def _placed(places: Sequence[Codes], dtype: npt.DTypeLike, values: Iterable[Any]) -> np.ndarray:
@@ -216,10 +240,13 @@ def _nonadditive(
     return read_only(row[order]), read_only(np.concatenate(weights)[order])
 
 
-def _unpacked(pattern: Indices, n_alleles: int) -> tuple[Indices, Indices, npt.NDArray[np.int8]]:
-    """(effect allele, other allele: their numbers; effect type)."""
-    pair, kind = np.divmod(pattern, _N_KINDS)
-    return *np.divmod(pair, n_alleles), kind.astype(np.int8)
+def _unpacked(
+    pattern: Indices, n_alleles: int
+) -> tuple[Indices, Indices, npt.NDArray[np.int8], npt.NDArray[np.bool_]]:
+    """(effect allele, other allele: their numbers; effect type; may_follow_anchor)."""
+    rest, follows = np.divmod(pattern, 2)
+    pair, kind = np.divmod(rest, _N_KINDS)
+    return *np.divmod(pair, n_alleles), kind.astype(np.int8), follows.astype(bool)
 
 
 def _any_change(first: Indices, values: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:

@@ -30,8 +30,10 @@ NO_OA_REF, NO_OA_ALT, NO_OA_REF_FLIP, NO_OA_ALT_FLIP = 4, 5, 6, 7
 REF_ONLY = 8
 REF_BLOCK = 12
 EFFECT, OTHER, EFFECT_FLIP, OTHER_FLIP = 0, 1, 2, 3
-NO_MATCH = 16
-"""Match types, best first. Four follow on REF_ONLY and REF_BLOCK each: which allele is REF."""
+ANCHOR = 16
+NO_MATCH = 18
+"""Match types, best first. Four follow on REF_ONLY and REF_BLOCK each: which allele is REF; on
+ANCHOR two: REFALT and ALTREF."""
 
 UNKNOWN_BASE = 1 << 56 | 78
 """The allele code of "N"."""

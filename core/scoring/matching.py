@@ -54,6 +54,8 @@ MATCH_TYPES: tuple[str, ...] = (
     "ref_block_other",
     "ref_block_effect_flip",
     "ref_block_other_flip",
+    "refalt_anchor",
+    "altref_anchor",
 )
 """Best first: the index is the priority, so a record with both alleles always wins.
 
@@ -65,9 +67,11 @@ ref_only_    the record has no ALT: everyone who was called has REF alone. REF i
 ref_block_   the same inside a reference block, whose REF base the file does not say: it is known
              from elsewhere
 _flip        the row's alleles are read on the other strand
+_anchor      an indel whose harmonised position is the first base inserted or deleted, one behind
+             the base before it, which VCF anchors the record at; both alleles are the record's
 """
 
-_NAMES_REF = ("refalt", "no_oa_ref", "ref_only_effect", "ref_block_effect")
+_NAMES_REF = ("refalt", "no_oa_ref", "ref_only_effect", "ref_block_effect", "refalt_anchor")
 _EFFECT_IS_REF = np.array([name.removesuffix("_flip") in _NAMES_REF for name in MATCH_TYPES])
 REFERENCE_CALL_TYPES = tuple(
     name for name in MATCH_TYPES if name.startswith(("ref_only", "ref_block"))
@@ -180,6 +184,7 @@ def match_block(
     key, variant = _keys(rows, block, block_sites)
     basewise = policy.strand_flip is StrandFlip.BASEWISE
     found = _Candidates(*kernels.best_matches(rows.patterns, key, variant, sites, basewise))
+    found = _with_anchored(rows, found, sites, key, variant)
     reason = _exclusions(rows, sites, policy, found, _places(rows, block_sites, key, variant))
     by_row = _row_by_row(rows, sites, found, settled)
     row, n_rows, of = _row_ranges(rows, found, by_row, settled)
@@ -237,6 +242,42 @@ def _keys(rows: ScoreRows, block: DosageBlock, sites: BlockSites) -> tuple[Indic
     lists = pc.split_pattern(block.column("id"), ";")
     variant = np.repeat(variant, pc.list_value_length(lists).to_numpy())
     return _ascending(rows.keys_of_ids(lists.flatten()), variant)
+
+
+def _with_anchored(
+    rows: ScoreRows, found: _Candidates, sites: kernels.Sites, key: Indices, variant: Indices
+) -> _Candidates:
+    """`found`, and indels of the block for patterns that stand one position behind them and have
+    nothing better."""
+    behind, is_indel = rows.patterns.may_follow_anchor, sites.is_indel[variant] & (key >= 0)
+    if not (behind.any() and is_indel.any()):
+        return found
+    columns = ("key", "effect", "other", "effect_flipped", "other_flipped")
+    patterns = rows.patterns._replace(
+        **{name: getattr(rows.patterns, name)[behind] for name in columns}
+    )
+    anchored = _Candidates(
+        *kernels.best_matches(patterns, key[is_indel] + 1, variant[is_indel], sites, False)
+    )
+    as_written = anchored.take(np.flatnonzero(anchored.kind <= kernels.ALTREF))
+    return _best_of(
+        found,
+        _Candidates(
+            np.flatnonzero(behind)[as_written.pattern],
+            as_written.variant,
+            (as_written.kind + kernels.ANCHOR).astype(np.int8),
+        ),
+    )
+
+
+def _best_of(first: _Candidates, second: _Candidates) -> _Candidates:
+    """One candidate for each pattern, the lower match type; patterns ascend."""
+    pattern = np.concatenate([first.pattern, second.pattern])
+    variant = np.concatenate([first.variant, second.variant])
+    kind = np.concatenate([first.kind, second.kind])
+    order = np.lexsort((kind, pattern))
+    is_first = np.append(True, np.diff(pattern[order]) > 0)[: len(order)]
+    return _Candidates(pattern, variant, kind).take(order[is_first])
 
 
 def _places(

@@ -106,6 +106,14 @@ class ReferenceCalls(StrEnum):
     IGNORE = "ignore"
 
 
+class HarmonisedIndels(StrEnum):
+    """An indel at a harmonised position (hm_pos) is looked for there, and where that fails, with
+    the same two alleles, at the position before (`try_anchor`); or only there (`as_written`)."""
+
+    TRY_ANCHOR = "try_anchor"
+    AS_WRITTEN = "as_written"
+
+
 class MatchBy(StrEnum):
     POSITION = "position"
     RSID = "rsid"
@@ -140,6 +148,7 @@ class ScoringPolicy:
     match_by: MatchBy = MatchBy.POSITION
     imputed_nonadditive: ImputedNonadditive = ImputedNonadditive.HARDY_WEINBERG
     reference_calls: ReferenceCalls = ReferenceCalls.MATCH
+    harmonised_indels: HarmonisedIndels = HarmonisedIndels.TRY_ANCHOR
     min_overlap: float = 0.75
 
     def as_dict(self) -> dict[str, str | float]:
@@ -164,6 +173,7 @@ _PRESETS: dict[Compat, ScoringPolicy] = {
         effect_type=EffectTypeSource.ADDITIVE,
         imputed_nonadditive=ImputedNonadditive.FREQUENCY,
         reference_calls=ReferenceCalls.IGNORE,
+        harmonised_indels=HarmonisedIndels.AS_WRITTEN,
         min_overlap=0.0,
     ),
     Compat.PGSC_CALC_V2: ScoringPolicy(
@@ -176,6 +186,7 @@ _PRESETS: dict[Compat, ScoringPolicy] = {
         half_call=HalfCall.ERROR,
         imputed_nonadditive=ImputedNonadditive.FREQUENCY,
         reference_calls=ReferenceCalls.IGNORE,
+        harmonised_indels=HarmonisedIndels.AS_WRITTEN,
     ),
 }
 
@@ -216,6 +227,7 @@ _FIELD_TYPES: dict[str, type[StrEnum]] = {
     "match_by": MatchBy,
     "imputed_nonadditive": ImputedNonadditive,
     "reference_calls": ReferenceCalls,
+    "harmonised_indels": HarmonisedIndels,
 }
 
 

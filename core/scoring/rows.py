@@ -27,12 +27,13 @@ MANY_ROWS = 4
 
 
 class Patterns(NamedTuple):
-    """P distinct (key, effect allele, other allele, effect type), sorted by key.
+    """P distinct (key, effect allele, other allele, effect type, may_follow_anchor), sorted by key.
 
     key            (P,) int64
     first          (P + 1,) int64: pattern p has the rows first[p] to first[p + 1]
     effect, other, effect_flipped, other_flipped    (P,) allele codes
     effect_type    (P,) int8
+    may_follow_anchor  (P,) bool: an indel whose position may be one behind that of its record
     repeats_score  (P,) bool: one score has several rows of the pattern
     one_frequency  (P,) bool: its rows have one effect_frequency, or none has any
     score_set      (P,) int64: its scores as one of ScoreRows.sets; -1 where they are none of them
@@ -45,6 +46,7 @@ class Patterns(NamedTuple):
     effect_flipped: npt.NDArray[np.int64]
     other_flipped: npt.NDArray[np.int64]
     effect_type: npt.NDArray[np.int8]
+    may_follow_anchor: npt.NDArray[np.bool_]
     repeats_score: npt.NDArray[np.bool_]
     one_frequency: npt.NDArray[np.bool_]
     score_set: npt.NDArray[np.int64]
@@ -121,6 +123,8 @@ class ScoreRows:
             )
         key = self.patterns.key  # sorted
         distinct = key[np.append(True, key[1:] != key[:-1])[: len(key)]]
+        anchors = key[self.patterns.may_follow_anchor] - 1
+        distinct = np.union1d(distinct, anchors) if len(anchors) else distinct
         ends = np.searchsorted(distinct, np.arange(len(self.contigs) + 1) << POSITION_BITS)
         positions = distinct & ((1 << POSITION_BITS) - 1)
         by_contig = {

@@ -44,6 +44,7 @@ SCORING_ROW_SCHEMA = pa.schema(
         ("row_number", pa.int32()),  # from 0, as pgscatalog's row_nr
         ("contig", WORDS),  # canonical; null exactly where position is
         ("position", pa.int64()),  # from 1
+        ("is_harmonised", pa.bool_()),  # contig and position are hm_chr and hm_pos
         ("rsid", pa.string()),  # or any other variant ID
         ("effect_allele", WORDS),  # upper case; null only beside a problem
         ("other_allele", WORDS),
@@ -347,6 +348,7 @@ def _shared_columns(parts: _Parts) -> tuple[dict[str, pa.Array], _Kinds]:
         "row_number": pa.array(np.arange(parts.n_rows, dtype=np.int32)),
         "contig": contig,
         "position": position,
+        "is_harmonised": pa.repeat(_is_harmonised(parts.layout), parts.n_rows),
         "rsid": _rsids(parts),
         "effect_allele": effect_allele,
         "other_allele": other_allele,

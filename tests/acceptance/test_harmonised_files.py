@@ -84,3 +84,42 @@ def test_a_file_without_positions_is_not_matched_by_position(runs):
         facts = runs["raw by position", build].summary["scores"]["PGS000001"]
         assert facts["n_matched"] == 0
         assert facts["reasons"] == {"bad_coordinates": N_SITES}
+
+
+@pytest.fixture
+def indels(acceptance_data: Path) -> list[dict[str, str]]:
+    name = "PGS000662_hmPOS_GRCh38.txt.gz"
+    every = rows_of(acceptance_data / "scoring_files/pgs_catalog" / name)
+    return [row for row in every if len(row["effect_allele"]) != len(row["other_allele"])]
+
+
+class TestIndels:
+    """PGS000662: Ensembl gives an indel the position behind that of the base VCF anchors it at."""
+
+    def score(self, rows: list[dict[str, str]], folder: Path, **policy: str) -> Results:
+        """On a VCF that has the indels where VCF puts them."""
+        placed = [row | {"hm_pos": str(int(row["hm_pos"]) - 1)} for row in rows]
+        vcf = vcf_of_sites(placed, folder / "cohort.vcf")
+        text = "#pgs_id=INDELS\n#HmPOS_build=GRCh38\n" + "\t".join(rows[0]) + "\n"
+        text += "".join("\t".join(row.values()) + "\n" for row in rows)
+        (folder / "score.txt").write_text(text)
+        build = GenomeBuild.GRCH38
+        return run_scoring(vcf, folder / "score.txt", folder / "out", build=build, policy=policy)
+
+    def test_all_22_are_found_at_their_anchor_base(self, indels, tmp_path):
+        results = self.score(indels, tmp_path)
+        facts = results.summary["scores"]["INDELS"]
+        assert (facts["n_rows"], facts["n_matched"]) == (22, 22)
+        kinds = set(results.matches.column("match_type").to_pylist())
+        assert kinds == {"refalt_anchor", "altref_anchor"}
+        draw, sums = random.Random(1), [0.0] * N_PEOPLE
+        for number, row in enumerate(indels):
+            for person in range(N_PEOPLE):
+                copies = draw.randrange(2) + draw.randrange(2)
+                effect = copies if number % 3 else 2 - copies
+                sums[person] += float(row["effect_weight"]) * effect
+        assert results.column("score_sum") == pytest.approx(sums, abs=1e-12)
+
+    def test_as_written_none_is(self, indels, tmp_path):
+        facts = self.score(indels, tmp_path, harmonised_indels="as_written").summary["scores"]
+        assert facts["INDELS"]["reasons"] == {"absent_locus": 22}

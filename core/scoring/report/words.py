@@ -109,6 +109,8 @@ POLICY_SENTENCES: Mapping[str, str] = {
     "effect_type": "additive, dominant or recessive: from the file, or one for all",
     "match_by": "whether variants are matched by position or by rsID",
     "imputed_nonadditive": "the expected value of a missing dominant or recessive call",
+    "reference_calls": "whether records that say only that people have REF answer a row",
+    "harmonised_indels": "whether an indel at a harmonised position is looked for one base before",
     "min_overlap": "the share of matched rows below which a score is marked",
 }
 
