@@ -31,6 +31,9 @@ PGS_CATALOG_TERMS = (
     "EMBL-EBI (https://www.ebi.ac.uk/about/terms-of-use/) and any terms set by its authors."
 )
 
+INCOMING = ".incoming"
+"""The folder, inside the library's, of what is being written."""
+
 _HEAD_BYTES = 256 * 1024
 _GZIP_MAGIC = b"\x1f\x8b"
 
@@ -148,7 +151,9 @@ def contents_of(file: ScoringFile) -> ScoringFileContents:
 def save(path: Path, known: InstalledFile) -> None:
     """Writes the sidecar. A folder that cannot be written only costs reading the file again."""
     try:
-        with tempfile.TemporaryDirectory(dir=path.parent, prefix=".sidecar-") as unfinished:
+        incoming = path.parent / INCOMING
+        incoming.mkdir(exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=incoming) as unfinished:
             file = Path(unfinished, path.name)
             file.write_bytes(_SIDECAR.dump_json(known, indent=2) + b"\n")
             file.replace(_sidecar(path))

@@ -28,6 +28,7 @@ from core.errors import (
 )
 from core.genome_build import GenomeBuild
 from core.scoring.installed_file import (
+    INCOMING,
     InstalledFile,
     Origin,
     contents_of,
@@ -43,7 +44,6 @@ _ACCESSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}", flags=re.ASCII)
 _HARMONISED = re.compile(r"_hmPOS_(GRCh37|GRCh38)$")
 _CATALOGUED = re.compile(r"PGS[0-9]{6}", flags=re.ASCII)
 _GZIP_MAGIC = b"\x1f\x8b"
-_INCOMING = ".incoming"
 _ABANDONED_SECONDS = 24 * 3600.0
 
 _READ_WAIT_SECONDS = 120.0
@@ -142,7 +142,7 @@ class ScoringFileLibrary:
     @contextmanager
     def incoming(self) -> Generator[Path]:
         """A path in the library's file system for a file on its way; nothing stays of it."""
-        incoming = self.folder / _INCOMING
+        incoming = self.folder / INCOMING
         incoming.mkdir(parents=True, exist_ok=True)
         _sweep(incoming)
         with tempfile.TemporaryDirectory(dir=incoming) as folder:
@@ -160,6 +160,7 @@ class ScoringFileLibrary:
         present = self._path_of_stem(stem)
         target = self.folder / f"{stem}{_suffix_of(path)}"
         if present is None:
+            _flush(path)
             try:
                 os.link(path, target)  # unlike a rename, it replaces nothing
             except FileExistsError:
@@ -268,9 +269,9 @@ def _how_to_install(accession: str, build: GenomeBuild | None) -> str:
         return "Send its scoring file to POST /api/scoring-files."
     builds = build or "|".join(GenomeBuild)
     return (
-        f"POST /api/scoring-files/{accession}/download?build={builds} fetches it from the "
-        f"PGS Catalog (https://www.pgscatalog.org/score/{accession}/), and POST "
-        "/api/scoring-files takes it from you."
+        f"POST /api/scoring-files/{accession}/download?build={builds} fetches it from the PGS "
+        f"Catalog (https://www.pgscatalog.org/score/{accession}/), as does `curagenie scores "
+        f"install {accession} --build {builds}`; POST /api/scoring-files takes a file."
     )
 
 
@@ -292,6 +293,12 @@ def _file_stem(accession: str, file: ScoringFile) -> str:
     build = GenomeBuild.parse(file.metadata.get("HmPOS_build", ""))
     is_harmonised = build is not None and file.build in (None, build)
     return f"{accession}_hmPOS_{build}" if is_harmonised else accession
+
+
+def _flush(path: Path) -> None:
+    """To the disk: what has a name after a power cut must be whole."""
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
 
 
 def _suffix_of(path: Path) -> str:
