@@ -150,6 +150,7 @@ class TestUpload:
             b"PK\x03\x04" + bytes(100),
             b"\x1f\x8b" + bytes(50),
             b"name,age\nAnn,7\n",
+            b"rsID\teffect_allele\teffect_weight_A\teffect_weight_B\nrs1\tA\t1\t2\n",
             b"#genome_build=hg18\nchr_name\tchr_position\teffect_allele\teffect_weight\n1\t1\tA\t1\n",
         ],
     )
