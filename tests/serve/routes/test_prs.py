@@ -27,8 +27,8 @@ from jobs.attempt import JobEnvironment, run_attempt
 from jobs.catalogue import BODIES
 from jobs.run_shards import Executor
 from serve.services import Services
-from tests.builders.report_page import numbers_in, parse_page
 from tests.builders.pgs_catalog import PgsCatalogServer
+from tests.builders.report_page import numbers_in, parse_page
 from tests.builders.scoring_file import Row, write_harmonised_file
 
 pytestmark = pytest.mark.ray  # a job tells its events through Ray
