@@ -16,7 +16,9 @@
     │   ├── ConflictError             the record's state does not allow the request
     │   │   └── ScoringFileNotInstalledError
     │   └── UploadTooLargeError       more bytes than one upload may have
+    ├── PgsCatalogError               the PGS Catalog sent what cannot be used: not retried
     └── InfrastructureError           the machine, network or a server failed: retried
+        └── PgsCatalogUnreachableError   the PGS Catalog did not answer, or asks for a long pause
 
 A message says what is wrong, where, and how to put it right. `code` is a stable slug for programs.
 """
@@ -139,6 +141,14 @@ class UploadTooLargeError(UserError):
     code = "upload_too_large"
 
 
+class PgsCatalogError(CuraGenieError):
+    code = "pgs_catalog_error"
+
+
 class InfrastructureError(CuraGenieError):
     code = "infrastructure_error"
     retryable = True
+
+
+class PgsCatalogUnreachableError(InfrastructureError):
+    code = "pgs_catalog_unreachable"

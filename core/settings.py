@@ -7,8 +7,10 @@ stack runs: SQLite and local disk under `data_dir`, one address on loopback.
 """
 
 from enum import StrEnum
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Any
+from urllib.parse import urlsplit
 
 from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -90,6 +92,9 @@ class Settings(BaseSettings):
     scoring_files_dir: Path = Field(
         default_factory=_default_scoring_files_dir, validation_alias=_ours("SCORING_FILES_DIR")
     )
+    pgs_catalog_url: str = Field(
+        "https://www.pgscatalog.org/rest", validation_alias=_ours("PGS_CATALOG_URL")
+    )
     shard_bytes: int | None = Field(None, ge=64 * 1024, validation_alias=_ours("SHARD_BYTES"))
     max_upload_bytes: int = Field(64 * GIB, ge=1, validation_alias=_ours("MAX_UPLOAD_BYTES"))
 
@@ -123,6 +128,13 @@ class Settings(BaseSettings):
         # workers may run in another folder than the process that reads the settings
         return f"sqlite:///{Path(rest.removeprefix('/')).expanduser().resolve()}"
 
+    @field_validator("pgs_catalog_url", mode="after")
+    @classmethod
+    def _public_or_on_this_machine(cls, url: str) -> str:
+        if not _is_public_or_on_this_machine(url):
+            raise ValueError("give an https:// URL, or http:// on loopback, of host and path alone")
+        return url.rstrip("/")
+
     @field_validator("heartbeat_seconds", mode="after")
     @classmethod
     def _shorter_than_the_lease(cls, seconds: float, info: Any) -> float:
@@ -153,6 +165,27 @@ class Settings(BaseSettings):
     def objects_location(self) -> ObjectsLocation:
         """The bucket where one is set, else `objects_dir`; `open_objects` takes it."""
         return ObjectsLocation(root=self.objects_dir, bucket=self.s3_bucket_name, s3=self.s3_access)
+
+
+def _is_public_or_on_this_machine(url: str) -> bool:
+    """https, or http on loopback, with a host and neither user, query nor fragment."""
+    try:
+        parts = urlsplit(url)
+        has_host = bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
+    is_plain = not (parts.username or parts.password or parts.query or parts.fragment)
+    is_local = parts.scheme == "http" and is_loopback(parts.hostname or "")
+    return has_host and is_plain and (parts.scheme == "https" or is_local)
+
+
+def is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def load_settings(**values: Any) -> Settings:

@@ -54,6 +54,7 @@ def replica_config(settings: Settings) -> ReplicaConfig:
         objects=settings.objects_location,
         diseases_file=settings.config_dir / "diseases.yaml",
         scoring_files_dir=settings.scoring_files_dir,
+        pgs_catalog_url=settings.pgs_catalog_url,
         max_upload_bytes=settings.max_upload_bytes,
         cors_origins=settings.cors_origins,
     )

@@ -1,4 +1,4 @@
-"""The command line `curagenie`: up, down, demo. It only parses, calls and prints.
+"""The command line `curagenie`: up, down, demo, scores. It only parses, calls and prints.
 
 Exit codes: 0 done, 1 failed on our side, 2 wrong usage, data or settings, 130 interrupted.
 """
@@ -15,9 +15,11 @@ from pathlib import Path
 from typing import Annotated, Any, NoReturn
 
 import typer
+from pydantic_core import to_jsonable_python
 from rich.console import Console
 
 from core.errors import CuraGenieError, InfrastructureError, UserError
+from core.genome_build import GenomeBuild
 from core.settings import load_settings
 from serve.pid_file import held_pid_file, running_pid
 
@@ -27,6 +29,9 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
+
+scores = typer.Typer(help="Scoring files: search the PGS Catalog, install, show.")
+app.add_typer(scores, name="scores", no_args_is_help=True)
 
 _PID_FILE = "curagenie.pid"
 _STOP_SECONDS = 60.0
@@ -133,6 +138,86 @@ def demo(
         result = run_demo(console, n_samples=samples, n_variants=variants)
         if output is Output.JSON:
             _print_json(result)
+
+
+@scores.command("search", epilog="Example: curagenie scores search 'breast cancer'")
+def search_scores(
+    trait: Annotated[str, typer.Argument(help="A part of a trait's name, or EFO_0000305.")],
+    limit: Annotated[int, typer.Option(min=1, max=1000, help="How many to show.")] = 25,
+    output: OutputOption = Output.TEXT,
+) -> None:
+    """List the PGS Catalog's scores of a trait."""
+    with _reported(output):
+        from core.scoring.catalog import PgsCatalog  # noqa: PLC0415 - `--help` is quick
+
+        found = PgsCatalog(load_settings().pgs_catalog_url).search(trait, start=0, size=limit)
+        if output is Output.JSON:
+            _print_json(to_jsonable_python(found))
+            return
+        console = Console(highlight=False, soft_wrap=True)
+        for score in found.scores:
+            n = score.variants_number if score.variants_number is not None else "?"
+            about = f"{score.name}  {score.trait_reported}  ({n} variants)"
+            console.print(f"{score.accession}  {about}", markup=False)
+        console.print(f"{len(found.scores)} of {found.n_found} scores", style="dim")
+
+
+@scores.command("install", epilog="Example: curagenie scores install PGS000001 --build GRCh38")
+def install_score(
+    accession: Annotated[str, typer.Argument(help="Of the PGS Catalog, such as PGS000001.")],
+    build: Annotated[GenomeBuild, typer.Option(help="The build of your genotypes.")],
+    data_dir: DataDirOption = None,
+    output: OutputOption = Output.TEXT,
+) -> None:
+    """Fetch a harmonised scoring file from the PGS Catalog, check it, and install it."""
+    with _reported(output):
+        from core.scoring.catalog import PgsCatalog  # noqa: PLC0415 - `--help` is quick
+        from core.scoring.catalog_download import download_scoring_file  # noqa: PLC0415
+        from core.scoring.library import ScoringFileLibrary  # noqa: PLC0415
+
+        settings = load_settings(**_given(data_dir=data_dir))
+        done = download_scoring_file(
+            accession,
+            build,
+            catalog=PgsCatalog(settings.pgs_catalog_url),
+            library=ScoringFileLibrary(settings.scoring_files_dir),
+        )
+        status = "installed" if done.is_new else "already_installed"
+        path = settings.scoring_files_dir / done.file.name
+        if output is Output.JSON:
+            _print_json({"status": status, "file": to_jsonable_python(done.file)})
+            return
+        Console(highlight=False, soft_wrap=True).print(
+            f"{path} is {status.replace('_', ' ')}. Licence: {done.file.licence}", markup=False
+        )
+
+
+@scores.command("show", epilog="Example: curagenie scores show PGS000001 --output json")
+def show_score(
+    accession: Annotated[str, typer.Argument(help="Of an installed scoring file.")],
+    data_dir: DataDirOption = None,
+    output: OutputOption = Output.TEXT,
+) -> None:
+    """Show what is known of an installed score: build, rows, licence, citation, origin."""
+    with _reported(output):
+        from core.scoring.library import ScoringFileLibrary  # noqa: PLC0415 - `--help` is quick
+
+        settings = load_settings(**_given(data_dir=data_dir))
+        entry = ScoringFileLibrary(settings.scoring_files_dir).entry(accession)
+        if output is Output.JSON:
+            _print_json(to_jsonable_python(entry))
+            return
+        console = Console(highlight=False, soft_wrap=True)
+        for file in entry.files:
+            rows = f"{file.contents.n_rows} rows" if file.contents is not None else file.problem
+            facts = (
+                file.name,
+                f"build {file.build or 'not said'}",
+                rows,
+                file.licence,
+                file.citation,
+            )
+            console.print("\n  ".join(str(fact) for fact in facts if fact), markup=False)
 
 
 def _given(**options: Any) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from ray import serve
 
 from core.diseases import read_diseases
 from core.records.session import open_database
+from core.scoring.catalog import PgsCatalog
 from core.scoring.library import ScoringFileLibrary
 from core.storage.objects import ObjectsLocation, open_objects
 from jobs.submit import announce
@@ -30,6 +31,7 @@ class ReplicaConfig:
     objects: ObjectsLocation
     diseases_file: Path
     scoring_files_dir: Path
+    pgs_catalog_url: str
     max_upload_bytes: int
     cors_origins: Sequence[str]
 
@@ -55,6 +57,7 @@ class ApiIngress:
             objects=open_objects(config.objects),
             diseases=read_diseases(config.diseases_file),
             scoring_files=ScoringFileLibrary(config.scoring_files_dir),
+            pgs_catalog=PgsCatalog(config.pgs_catalog_url),
             announce=announce,
             max_upload_bytes=config.max_upload_bytes,
         )

@@ -19,6 +19,7 @@ from core.errors import (
     CuraGenieError,
     InfrastructureError,
     NotFoundError,
+    PgsCatalogError,
     UnsupportedFormatError,
     UploadTooLargeError,
     UserError,
@@ -33,6 +34,7 @@ STATUS_BY_ERROR: Mapping[type[CuraGenieError], HTTPStatus] = {
     UploadTooLargeError: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
     UnsupportedFormatError: HTTPStatus.UNSUPPORTED_MEDIA_TYPE,
     UserError: HTTPStatus.UNPROCESSABLE_ENTITY,
+    PgsCatalogError: HTTPStatus.BAD_GATEWAY,
     InfrastructureError: HTTPStatus.SERVICE_UNAVAILABLE,
     CuraGenieError: HTTPStatus.INTERNAL_SERVER_ERROR,
 }

@@ -9,6 +9,7 @@ from fastapi import Depends, Request
 from core.diseases import DiseaseCatalogue
 from core.events import Event
 from core.records.session import Database
+from core.scoring.catalog import PgsCatalog
 from core.scoring.library import ScoringFileLibrary
 from core.storage.objects import ObjectStore
 
@@ -21,6 +22,7 @@ class Services:
     objects: ObjectStore
     diseases: DiseaseCatalogue
     scoring_files: ScoringFileLibrary
+    pgs_catalog: PgsCatalog
     announce: Callable[[list[Event]], None]
     max_upload_bytes: int
 

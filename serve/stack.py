@@ -5,7 +5,6 @@ only this user can read. Nothing here outlives `running_stack`.
 """
 
 import io
-import ipaddress
 import os
 import secrets
 import shutil
@@ -18,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from core.errors import ConflictError, SettingsError, Where
-from core.settings import HttpProxy, Settings
+from core.settings import HttpProxy, Settings, is_loopback
 from jobs.local_ray import start_local_ray
 
 _DEFAULT_CPUS = 4
@@ -59,22 +58,13 @@ def running_stack(settings: Settings, *, dashboard: bool = False) -> Generator[S
 
 def check_host(settings: Settings) -> None:
     """Without a login, only this machine may ask."""
-    if settings.allow_remote_without_login or _is_loopback(settings.host):
+    if settings.allow_remote_without_login or is_loopback(settings.host):
         return
     raise SettingsError(
         f"development mode has no login, so it does not listen on {settings.host}.",
         where=Where("environment or .env", field="CURAGENIE_HOST"),
         fix="Use 127.0.0.1, with a reverse proxy that asks for a login where others need access.",
     )
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def check_port(host: str, port: int) -> None:

@@ -15,7 +15,7 @@ from anyio.to_thread import run_sync
 from fastapi.exceptions import RequestValidationError
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
-from starlette.requests import ClientDisconnect
+from starlette.requests import ClientDisconnect, Request
 
 from core.errors import UnsupportedFormatError, UploadTooLargeError, UserError, Where
 from core.file_kind import HEAD_BYTES, accept_genotypes
@@ -39,6 +39,32 @@ OpenUpload = Callable[[str], AbstractContextManager[UploadWriter]]
 """Opens the destination of an upload, given the suffix of its storage key."""
 
 
+def genotype_suffix(head: bytes, filename: str) -> str:
+    """Takes the first bytes of genotypes; raises UnsupportedFormatError for any other file."""
+    return accept_genotypes(head, filename=filename).suffix
+
+
+@dataclass(frozen=True, slots=True)
+class FormShape:
+    """What a form must have beside its part `file`, and which suffix the first bytes and the name
+    of that file give it; `suffix_of` raises for a file that is not taken."""
+
+    fields: tuple[str, ...] = ("user_id",)
+    suffix_of: Callable[[bytes, str], str] = genotype_suffix
+
+    def __str__(self) -> str:
+        return " and ".join((*self.fields, "file"))
+
+
+GENOTYPES = FormShape()
+
+
+def content_length(request: Request) -> int | None:
+    """What the client says the whole body has, in bytes."""
+    text = request.headers.get("content-length", "")
+    return int(text) if text.isdecimal() else None
+
+
 @dataclass(frozen=True, slots=True)
 class ReceivedForm:
     """A complete form whose file is in the store."""
@@ -55,6 +81,7 @@ async def receive_upload(
     max_bytes: int,
     open_upload: OpenUpload,
     keep: Callable[[ReceivedForm], Kept],
+    shape: FormShape = GENOTYPES,
 ) -> Kept:
     """Read the form to its end; an error, or a client that leaves, leaves nothing in the store.
 
@@ -64,7 +91,8 @@ async def receive_upload(
     """
     if content_length is not None and content_length > max_bytes + _ENVELOPE_BYTES:
         raise _too_large(max_bytes)
-    form = UploadForm(_boundary(content_type), max_bytes=max_bytes, open_upload=open_upload)
+    boundary = _boundary(content_type, shape)
+    form = UploadForm(boundary, max_bytes=max_bytes, open_upload=open_upload, shape=shape)
     try:
         pending = bytearray()
         async for chunk in body:
@@ -80,13 +108,13 @@ async def receive_upload(
         raise
 
 
-def _boundary(content_type: str) -> bytes:
+def _boundary(content_type: str, shape: FormShape) -> bytes:
     kind, options = parse_options_header(content_type)
     boundary = options.get(b"boundary")
     if kind != b"multipart/form-data" or not boundary:
         raise UnsupportedFormatError(
             "an upload is a multipart/form-data body.",
-            fix="Send the fields user_id and file, as `curl -F user_id=... -F file=@...` does.",
+            fix=f"Send {shape} as `curl -F file=@...` does.",
         )
     return boundary
 
@@ -94,7 +122,15 @@ def _boundary(content_type: str) -> bytes:
 class UploadForm:
     """One form, pushed in by `feed` from worker threads; `finish` or `abandon` ends it."""
 
-    def __init__(self, boundary: bytes, *, max_bytes: int, open_upload: OpenUpload) -> None:
+    def __init__(
+        self,
+        boundary: bytes,
+        *,
+        max_bytes: int,
+        open_upload: OpenUpload,
+        shape: FormShape = GENOTYPES,
+    ) -> None:
+        self._shape = shape
         self._max_bytes = max_bytes
         self._open_upload = open_upload
         self._destination = ExitStack()
@@ -160,7 +196,7 @@ class UploadForm:
                 "the upload ends before its last boundary.", fix="Send the whole file again."
             )
         fields = {name: _text(name, value) for name, value in self._fields.items()}
-        missing = [] if "user_id" in fields else ["user_id"]
+        missing = [name for name in self._shape.fields if name not in fields]
         if self._filename is None:
             missing.append("file")
         if missing:
@@ -173,7 +209,7 @@ class UploadForm:
     def _begin_part(self) -> None:
         self._n_parts += 1
         if self._n_parts > _MAX_PARTS:
-            raise UserError(f"a form may have {_MAX_PARTS} parts.", fix="Send user_id and file.")
+            raise UserError(f"a form may have {_MAX_PARTS} parts.", fix=f"Send {self._shape}.")
         self._headers = {}
 
     def _header_field(self, data: bytes, start: int, end: int) -> None:
@@ -193,7 +229,7 @@ class UploadForm:
         if self._part_name in self._fields or (self._is_file and self._filename is not None):
             raise UserError(
                 f"the form has two parts named {self._part_name[:64]!r}.",
-                fix="Send one user_id and one file per upload.",
+                fix=f"Send {self._shape} once per upload.",
             )
         if self._is_file:
             self._filename = _file_name(options.get(b"filename", b""))
@@ -213,7 +249,7 @@ class UploadForm:
         if len(field) > _MAX_FIELD_BYTES:
             raise UserError(
                 f"the field {self._part_name[:64]!r} is longer than {_MAX_FIELD_BYTES} bytes.",
-                fix="Send the genotypes in the part named file.",
+                fix="Send the data in the part named file.",
             )
 
     def _file_data(self, chunk: bytes) -> None:
@@ -229,8 +265,8 @@ class UploadForm:
 
     def _open(self) -> None:
         """Judge the file by its first bytes, then let it through."""
-        upload = accept_genotypes(bytes(self._head), filename=self._filename or "file")
-        self._writer = self._destination.enter_context(self._open_upload(upload.suffix))
+        suffix = self._shape.suffix_of(bytes(self._head), self._filename or "file")
+        self._writer = self._destination.enter_context(self._open_upload(suffix))
         self._writer.write(bytes(self._head))
         self._head.clear()
 

@@ -102,11 +102,11 @@ def test_every_curl_and_websocket_example_is_run() -> None:
 
 
 def test_the_routes_that_the_readme_names_exist() -> None:
-    from serve.routes import genomic_data, health, jobs, prs
+    from serve.routes import genomic_data, health, jobs, prs, scoring_files
 
     served = {
         re.sub(r"\{\w+\}", "{}", route.path)  # pyright: ignore[reportAttributeAccessIssue]
-        for routes in (genomic_data, health, jobs, prs)
+        for routes in (genomic_data, health, jobs, prs, scoring_files)
         for route in routes.router.routes
     }
     named = re.findall(r"`(?:GET |POST )?(/api/[^`?\s]*|/health)", README.read_text("utf-8"))

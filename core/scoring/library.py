@@ -1,54 +1,309 @@
-"""The installed scoring files: one folder, one file per accession, named by it.
+"""The installed scoring files: one folder, one file per accession and build, named by them.
 
 `PGS000001.txt.gz`, a plain `my_score.tsv`, and the PGS Catalog's harmonised
-`PGS000001_hmPOS_GRCh38.txt.gz` are all found under their accession.
+`PGS000001_hmPOS_GRCh38.txt.gz` are all found under their accession. Files may be copied into the
+folder; those that come through `install` were read to their end before anybody could see them, and
+replace nothing.
 """
 
+import os
 import re
-from dataclasses import dataclass
+import shutil
+import tempfile
+import threading
+import time
+from collections.abc import Generator, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from core.errors import ScoringFileNotInstalledError, UserError
+from core.errors import (
+    ConflictError,
+    InfrastructureError,
+    NotFoundError,
+    ScoringFileError,
+    ScoringFileNotInstalledError,
+    UserError,
+    Where,
+)
 from core.genome_build import GenomeBuild
+from core.scoring.installed_file import (
+    INCOMING,
+    InstalledFile,
+    Origin,
+    contents_of,
+    look_at,
+    save,
+    sha256_of_file,
+)
+from core.scoring.scoring_file import ScoringFile, read_scoring_file
 
 SUFFIXES = (".txt.gz", ".txt", ".tsv.gz", ".tsv", ".csv.gz", ".csv")
 
 _ACCESSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}", flags=re.ASCII)
 _HARMONISED = re.compile(r"_hmPOS_(GRCh37|GRCh38)$")
+_CATALOGUED = re.compile(r"PGS[0-9]{6}", flags=re.ASCII)
+_GZIP_MAGIC = b"\x1f\x8b"
+_ABANDONED_SECONDS = 24 * 3600.0
+
+_READ_WAIT_SECONDS = 120.0
+_reading = threading.Lock()
+"""Reading takes several times the unpacked file in memory: one at a time in a process."""
+
+
+@dataclass(frozen=True, slots=True)
+class LibraryEntry:
+    """One accession and its files: not harmonised, then harmonised to each build."""
+
+    accession: str
+    files: tuple[InstalledFile, ...]
+
+    def said(self, key: str) -> str | None:
+        """The first value that a header has for `key`."""
+        return next((file.header[key] for file in self.files if file.header.get(key)), None)
+
+    def mentions(self, text: str) -> bool:
+        """Whether accession, name or trait contain `text`, in any case."""
+        keys = ("pgs_name", "trait_reported", "trait_mapped", "trait_efo")
+        said = (self.accession, *(self.said(key) or "" for key in keys))
+        return any(text.casefold() in value.casefold() for value in said)
+
+
+@dataclass(frozen=True, slots=True)
+class Installation:
+    """What `install` came to; `is_new` is false where the same bytes were there already."""
+
+    accession: str
+    file: InstalledFile
+    is_new: bool
 
 
 @dataclass(frozen=True, slots=True)
 class ScoringFileLibrary:
     folder: Path
+    _known: dict[str, InstalledFile] = field(
+        default_factory=dict[str, InstalledFile], compare=False, repr=False
+    )
 
     def path_of(self, accession: str, *, build: GenomeBuild | None = None) -> Path:
         """The file of an accession, harmonised to `build` where there is one of it.
 
         Raises ScoringFileNotInstalledError, UserError for what cannot be an accession.
         """
-        stems = [_checked(accession)]
-        if build is not None:
-            stems.insert(0, f"{accession}_hmPOS_{build}")
-        stems += [f"{accession}_hmPOS_{other}" for other in GenomeBuild if other != build]
-        for stem in stems:
-            for suffix in SUFFIXES:
-                path = self.folder / f"{stem}{suffix}"
-                if path.is_file():
-                    return path
+        for stem in _stems(_checked(accession), build):
+            path = self._path_of_stem(stem)
+            if path is not None:
+                return path
         raise ScoringFileNotInstalledError(
             f"The scoring file of {accession} is not installed.",
-            fix=(
-                f"Copy it as {accession}.txt.gz into {self.folder} "
-                f"(PGS Catalog: https://www.pgscatalog.org/score/{accession}/)."
-            ),
+            fix=f"{_how_to_install(accession, build)} Or copy it as {accession}.txt.gz into "
+            f"{self.folder}.",
         )
 
     def installed(self) -> tuple[str, ...]:
-        """The accessions that have a file, sorted."""
+        """The accessions that have a file, sorted. Nothing but the folder is read."""
+        return tuple(sorted(self._scan()))
+
+    def entry(self, accession: str) -> LibraryEntry:
+        """Everything about one accession; a file that nobody has read yet is read now.
+
+        Raises NotFoundError, UserError for what cannot be an accession, and InfrastructureError
+        where the files before it take too long to read.
+        """
+        paths = [self._path_of_stem(stem) for stem in _stems(_checked(accession), None)]
+        files = tuple(self._read(path) for path in paths if path is not None)
+        if not files:
+            raise NotFoundError(
+                f"The scoring file of {accession} is not installed.",
+                fix=_how_to_install(accession, None),
+            )
+        return LibraryEntry(accession, files)
+
+    def entries(self, *, size: int, after: str = "", search: str = "") -> tuple[LibraryEntry, ...]:
+        """Up to `size` accessions that mention `search`, sorted, those up to `after` left out.
+
+        Headers and sidecars are read, each once while its file stays the same; no file is read
+        wholly, so that `contents` may be None.
+        """
+        found: list[LibraryEntry] = []
+        for accession, paths in sorted(self._scan().items()):
+            if len(found) == size:
+                break
+            if accession > after:
+                entry = LibraryEntry(accession, tuple(self._looked_at(paths)))
+                found += [entry] if entry.files and entry.mentions(search) else []
+        return tuple(found)
+
+    def harmonised(self, accession: str, build: GenomeBuild) -> InstalledFile | None:
+        """The file that is harmonised to this build."""
+        path = self._path_of_stem(f"{_checked(accession)}_hmPOS_{build}")
+        return self._read(path) if path is not None else None
+
+    @contextmanager
+    def incoming(self) -> Generator[Path]:
+        """A path in the library's file system for a file on its way; nothing stays of it."""
+        incoming = self.folder / INCOMING
+        incoming.mkdir(parents=True, exist_ok=True)
+        _sweep(incoming)
+        with tempfile.TemporaryDirectory(dir=incoming) as folder:
+            yield Path(folder) / "scoring_file"
+
+    def install(self, path: Path, file: ScoringFile, *, name: str, origin: Origin) -> Installation:
+        """Publishes a file that `read_incoming` has read, in one step.
+
+        `path` is one of `incoming`, `name` what people call the file.
+        Raises ConflictError where the accession has other content, ScoringFileError where neither
+        header nor name give an accession.
+        """
+        accession = _accession_of(file, path, name)
+        stem = _file_stem(accession, file)
+        present = self._path_of_stem(stem)
+        target = self.folder / f"{stem}{_suffix_of(path)}"
+        if present is None:
+            _flush(path)
+            try:
+                os.link(path, target)  # unlike a rename, it replaces nothing
+            except FileExistsError:
+                present = target
+        if present is not None:
+            return self._installed_before(accession, present, file.sha256)
+        contents = replace(contents_of(file), accession=accession)
+        known = replace(look_at(target), header=file.metadata, contents=contents, origin=origin)
+        self._remember(target, known)
+        return Installation(accession, known, is_new=True)
+
+    def _installed_before(self, accession: str, present: Path, sha256: str) -> Installation:
+        if sha256_of_file(present) != sha256:
+            raise ConflictError(
+                f"{accession} is installed already, as {present.name}, with other content.",
+                fix="Give the new file an accession of its own (pgs_id in its header), or have "
+                f"{present.name} removed from the scoring file folder.",
+            )
+        return Installation(accession, self._read(present), is_new=False)
+
+    def _scan(self) -> Mapping[str, list[Path]]:
+        """accession: the file of each of its stems."""
         if not self.folder.is_dir():
-            return ()
-        stems = (_stem(path.name) for path in self.folder.iterdir() if path.is_file())
-        return tuple(sorted({_HARMONISED.sub("", stem) for stem in stems if stem is not None}))
+            return {}
+        by_stem: dict[str, Path] = {}
+        for name in sorted(_file_names(self.folder), key=_rank):
+            stem = _stem(name)
+            if stem is not None:
+                by_stem.setdefault(stem, self.folder / name)
+        found: dict[str, list[Path]] = {}
+        for stem in sorted(by_stem):
+            found.setdefault(_HARMONISED.sub("", stem), []).append(by_stem[stem])
+        return found
+
+    def _path_of_stem(self, stem: str) -> Path | None:
+        paths = (self.folder / f"{stem}{suffix}" for suffix in SUFFIXES)
+        return next((path for path in paths if path.is_file()), None)
+
+    def _looked_at(self, paths: list[Path]) -> Iterator[InstalledFile]:
+        """Without those that were removed meanwhile."""
+        for path in paths:
+            try:
+                yield self._look_at(path)
+            except FileNotFoundError:
+                continue
+
+    def _look_at(self, path: Path) -> InstalledFile:
+        stat, known = path.stat(), self._known.get(path.name)
+        if known is None or (known.size_bytes, known.modified_ns) != (
+            stat.st_size,
+            stat.st_mtime_ns,
+        ):
+            known = self._known[path.name] = look_at(path)
+        return known
+
+    def _read(self, path: Path) -> InstalledFile:
+        """A file that cannot be read says why in `problem`."""
+        known = self._look_at(path)
+        if known.contents is not None or known.problem is not None:
+            return known
+        try:
+            file = read_incoming(path, name=path.name)
+            read = {"header": file.metadata, "contents": contents_of(file)}
+        except UserError as error:
+            read = {"problem": str(error)}
+        # Its sidecar may have come meanwhile, from the process that installed it
+        known = replace(look_at(path), **read)
+        self._remember(path, known)
+        return known
+
+    def _remember(self, path: Path, known: InstalledFile) -> None:
+        self._known[path.name] = known
+        save(path, known)
+
+
+def read_incoming(path: Path, *, name: str) -> ScoringFile:
+    """Reads a whole file, after those before it. Errors speak of it as `name`.
+
+    Raises ScoringFileError, GenomeBuildError, and InfrastructureError where it waits too long.
+    """
+    if not _reading.acquire(timeout=_READ_WAIT_SECONDS):
+        raise InfrastructureError("other scoring files are still being read.", fix="Try again.")
+    try:
+        return read_scoring_file(path)
+    except UserError as error:
+        where = replace(error.where, file=name) if error.where is not None else None
+        raise type(error)(error.what, where=where, fix=error.fix) from error
+    finally:
+        _reading.release()
+
+
+def is_catalogued(accession: str) -> bool:
+    """Whether it has the form of the PGS Catalog's accessions of scores."""
+    return _CATALOGUED.fullmatch(accession) is not None
+
+
+def _stems(accession: str, build: GenomeBuild | None) -> list[str]:
+    """The file names of an accession without suffix, the best for `build` first."""
+    wanted = [f"{accession}_hmPOS_{build}"] if build is not None else []
+    others = [f"{accession}_hmPOS_{other}" for other in GenomeBuild if other != build]
+    return [*wanted, accession, *others]
+
+
+def _how_to_install(accession: str, build: GenomeBuild | None) -> str:
+    if not is_catalogued(accession):
+        return "Send its scoring file to POST /api/scoring-files."
+    builds = build or "|".join(GenomeBuild)
+    return (
+        f"POST /api/scoring-files/{accession}/download?build={builds} fetches it from the PGS "
+        f"Catalog (https://www.pgscatalog.org/score/{accession}/), as does `curagenie scores "
+        f"install {accession} --build {builds}`; POST /api/scoring-files takes a file."
+    )
+
+
+def _accession_of(file: ScoringFile, path: Path, name: str) -> str:
+    """The header's. A header that names none leaves it to the file's name, which was not `path`."""
+    if file.accession != path.name:
+        return _checked(file.accession)
+    stem = _stem(name)
+    if stem is None:
+        raise ScoringFileError(
+            "neither the header nor the name of the file gives an accession.",
+            where=Where(name),
+            fix="Begin the file with a line such as #pgs_id=MY_SCORE_1.",
+        )
+    return _HARMONISED.sub("", stem)
+
+
+def _file_stem(accession: str, file: ScoringFile) -> str:
+    build = GenomeBuild.parse(file.metadata.get("HmPOS_build", ""))
+    is_harmonised = build is not None and file.build in (None, build)
+    return f"{accession}_hmPOS_{build}" if is_harmonised else accession
+
+
+def _flush(path: Path) -> None:
+    """To the disk: what has a name after a power cut must be whole."""
+    with path.open("rb") as file:
+        os.fsync(file.fileno())
+
+
+def _suffix_of(path: Path) -> str:
+    with path.open("rb") as file:
+        return ".txt.gz" if file.read(2) == _GZIP_MAGIC else ".txt"
 
 
 def _checked(accession: str) -> str:
@@ -60,9 +315,29 @@ def _checked(accession: str) -> str:
     return accession
 
 
+def _file_names(folder: Path) -> Iterator[str]:
+    with os.scandir(folder) as found:
+        yield from (item.name for item in found if item.is_file())
+
+
 def _stem(name: str) -> str | None:
     """What stands before a known suffix, if it may be an accession."""
-    for suffix in SUFFIXES:
-        if name.endswith(suffix) and _ACCESSION.fullmatch(stem := name.removesuffix(suffix)):
-            return stem
-    return None
+    stem = next((name.removesuffix(end) for end in SUFFIXES if name.endswith(end)), "")
+    return stem if _ACCESSION.fullmatch(_HARMONISED.sub("", stem)) else None
+
+
+def _rank(name: str) -> int:
+    """The place of the name's suffix in SUFFIXES."""
+    ranks = (rank for rank, suffix in enumerate(SUFFIXES) if name.endswith(suffix))
+    return next(ranks, len(SUFFIXES))
+
+
+def _sweep(incoming: Path) -> None:
+    """Removes what a process that died left behind."""
+    for folder in incoming.iterdir():
+        try:
+            is_abandoned = folder.stat().st_mtime < time.time() - _ABANDONED_SECONDS
+        except FileNotFoundError:
+            continue
+        if is_abandoned:
+            shutil.rmtree(folder, ignore_errors=True)

@@ -21,7 +21,7 @@ Conventions: https://www.pgscatalog.org/downloads/#dl_ftp_scoring
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -193,7 +193,7 @@ def read_scoring_files(path: Path) -> tuple[ScoringFile, ...]:
     """
     landmarks = {alias for aliases in COLUMN_ALIASES.values() for alias in aliases}
     text = read_delimited(path, error_type=ScoringFileError, landmarks=landmarks)
-    metadata = _metadata(text)
+    metadata = header_metadata(text.comments, delimiter=text.delimiter)
     parts = _read_parts(text, _layout(text))
     accession = _accession(parts, metadata)
     tables, dosage_weights = _rows_of_scores(parts)
@@ -211,11 +211,12 @@ def read_scoring_files(path: Path) -> tuple[ScoringFile, ...]:
     )
 
 
-def _metadata(text: DelimitedText) -> dict[str, str]:
+def header_metadata(comments: Iterable[str], *, delimiter: str) -> dict[str, str]:
+    """The header's "#key=value" lines; v1.0 keys get their v2.0 names."""
     # A spreadsheet fills the header lines of a CSV up with separators
-    padding = f" \t{text.delimiter}"
+    padding = f" \t{delimiter}"
     metadata: dict[str, str] = {}
-    for comment in text.comments:
+    for comment in comments:
         key, equals, value = comment.lstrip("#").partition("=")
         if equals:
             key = key.strip()

@@ -28,7 +28,7 @@ from serve.schemas.genomic_data import (
 from serve.schemas.page import PageSize, PageToken, link_next, page_start, page_token
 from serve.schemas.quality import QualityOut, SampleQuality, SampleQualityPage
 from serve.services import Services, ServicesOf
-from serve.upload_form import ReceivedForm, receive_upload
+from serve.upload_form import ReceivedForm, content_length, receive_upload
 
 router = APIRouter(prefix="/api/genomic-data", tags=["genomic data"])
 
@@ -75,7 +75,7 @@ async def upload_genomic_data(
     record = await receive_upload(
         request.stream(),
         content_type=request.headers.get("content-type", ""),
-        content_length=_content_length(request),
+        content_length=content_length(request),
         max_bytes=services.max_upload_bytes,
         open_upload=upload.open,
         keep=partial(_register, services, upload),
@@ -135,11 +135,6 @@ def _checked_user_id(text: str) -> str:
             for mistake in error.errors(include_url=False, include_input=False)
         ]
         raise RequestValidationError(mistakes) from error
-
-
-def _content_length(request: Request) -> int | None:
-    text = request.headers.get("content-length", "")
-    return int(text) if text.isdecimal() else None
 
 
 @router.get("/user/{user_id}", responses=problem_responses(422))

@@ -41,7 +41,7 @@ router = APIRouter(prefix="/api/prs", tags=["polygenic scores"])
 def calculate_prs(wanted: PrsCalculate, response: Response, services: ServicesOf) -> PrsAccepted:
     """Score all samples of a processed file. Each score announces itself with `prs_ready`.
 
-    409 `scoring_file_not_installed` tells how to install the file that is missing.
+    409 `scoring_file_not_installed` names the route that installs the file that is missing.
     """
     with services.database.reading() as tx:
         genomic_data = tx.genomic_data.get(wanted.genomic_data_id, user_id=None)

@@ -1,10 +1,14 @@
 """Text tables: separators, comments, lines, and the numbers in them."""
 
+import gzip
+import time
+import tracemalloc
 from pathlib import Path
 
 import pyarrow as pa
 import pytest
 
+from core import delimited
 from core.delimited import DelimitedText, first_true, parse_numbers, read_delimited
 from core.errors import SampleSheetError
 
@@ -78,3 +82,56 @@ def test_a_row_of_many_megabytes_is_refused(tmp_path: Path) -> None:
     text = read(tmp_path, b"name\tsize\na\t" + b"1" * (17 << 20) + b"\nb\t2\n")
     with pytest.raises(SampleSheetError, match="line 1: the rows cannot be read"):
         text.columns(["size"])
+
+
+def test_a_gzip_bomb_is_refused_at_once_and_never_unpacked(tmp_path: Path) -> None:
+    member = gzip.compress(b"\n" * (10 << 20))
+    bomb = member * 1000  # 10 MB that stand for 10 GB
+    tracemalloc.start()
+    start = time.perf_counter()
+    with pytest.raises(SampleSheetError, match="unpacks to more") as caught:
+        read(tmp_path, bomb)
+    assert time.perf_counter() - start < 5
+    assert tracemalloc.get_traced_memory()[1] < len(bomb) + (200 << 20)
+    tracemalloc.stop()
+    assert caught.value.where is not None
+    assert caught.value.where.file == str(tmp_path / "table")
+
+
+def test_a_bomb_behind_a_table_is_refused_too(tmp_path: Path) -> None:
+    table = b"name\tsize\n" + b"".join(b"a%d\t%d\n" % (n, n * n) for n in range(100_000))
+    with pytest.raises(SampleSheetError, match="unpacks to more"):
+        read(tmp_path, gzip.compress(table) + gzip.compress(b"\n" * (200 << 20)))
+
+
+def test_a_large_table_that_repeats_itself_is_no_bomb(tmp_path: Path) -> None:
+    row = b"rs123456\t10\t123456789\tA\tG\t0.000123\tENSEMBL\n"
+    rows = b"".join(b"%d\t%d\t" % (n, n * 7919 % 1000) + row for n in range(1_500_000))
+    packed = gzip.compress(b"name\tsize\tc\td\te\tf\tg\th\ti\n" + rows, compresslevel=1)
+    assert len(rows) > 64 << 20
+    assert len(rows) > 10 * len(packed)
+    assert len(read(tmp_path, packed).columns(["size"])["size"]) == 1_500_000
+
+
+@pytest.mark.parametrize("pack", [bytes, gzip.compress], ids=["plain", "gzip"])
+def test_a_table_larger_than_any_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pack
+) -> None:
+    table = b"name\tsize\na\t1\n"
+    monkeypatch.setattr(delimited, "MAX_UNPACKED_BYTES", len(table) - 1)
+    with pytest.raises(SampleSheetError, match="larger"):
+        read(tmp_path, pack(table))
+    monkeypatch.setattr(delimited, "MAX_UNPACKED_BYTES", max(len(table), len(pack(table))))
+    assert read(tmp_path, pack(table)).columns(["size"])["size"].to_pylist() == ["1"]
+
+
+@pytest.mark.parametrize("n_lost", [1, 4, 8, 20])
+def test_a_gzip_that_is_cut_short_is_refused(tmp_path: Path, n_lost: int) -> None:
+    packed = gzip.compress(b"name\tsize\n" + b"a\t1\n" * 1000)
+    with pytest.raises(SampleSheetError, match="damaged or cut short"):
+        read(tmp_path, packed[:-n_lost])
+
+
+def test_all_members_of_a_gzip_are_read(tmp_path: Path) -> None:
+    packed = gzip.compress(b"name\tsize\n") + gzip.compress(b"a\t1\n") + gzip.compress(b"")
+    assert read(tmp_path, packed).columns(["name"])["name"].to_pylist() == ["a"]

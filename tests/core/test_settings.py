@@ -113,6 +113,13 @@ def test_no_secret_shows_in_the_representation(monkeypatch: pytest.MonkeyPatch) 
         ("DATABASE_URL", "sqlite://"),
         ("DATABASE_URL", "sqlite:///:memory:"),
         ("DEBUG", "hunter2"),
+        ("CURAGENIE_PGS_CATALOG_URL", "http://catalog.example/hunter2"),
+        ("CURAGENIE_PGS_CATALOG_URL", "https://me:hunter2@catalog.example/rest"),
+        ("CURAGENIE_PGS_CATALOG_URL", "https://catalog.example/rest?key=hunter2"),
+        ("CURAGENIE_PGS_CATALOG_URL", "https://catalog.example:hunter2/rest"),
+        ("CURAGENIE_PGS_CATALOG_URL", "http://[hunter2/rest"),
+        ("CURAGENIE_PGS_CATALOG_URL", "file:///hunter2"),
+        ("CURAGENIE_PGS_CATALOG_URL", "hunter2"),
     ],
 )
 def test_a_bad_value_names_its_variable_and_the_fix_but_not_itself(
@@ -129,6 +136,19 @@ def test_a_bad_value_names_its_variable_and_the_fix_but_not_itself(
 def test_a_bad_value_given_by_field_name_is_reported_by_its_variable() -> None:
     with pytest.raises(SettingsError, match="CURAGENIE_PORT"):
         load_settings(port=0)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://mirror.example:8443/pgs/rest",
+        "http://127.0.0.1:8100/rest",
+        "http://localhost/rest",
+        "http://[::1]:80/rest",
+    ],
+)
+def test_the_pgs_catalog_is_reached_by_https_or_on_this_machine(url: str) -> None:
+    assert load_settings(pgs_catalog_url=f"{url}/").pgs_catalog_url == url
 
 
 def test_heartbeats_must_be_more_frequent_than_the_lease_is_long() -> None:

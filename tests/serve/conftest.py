@@ -10,11 +10,13 @@ from core.diseases import read_diseases
 from core.events import Event
 from core.records.migrations import migrate
 from core.records.session import Database, open_database
+from core.scoring.catalog import PgsCatalog
 from core.scoring.library import ScoringFileLibrary
 from core.settings import CONFIGS
 from core.storage.objects import LocalObjects
 from serve.api import create_api
 from serve.services import Services
+from tests.builders.pgs_catalog import IMPATIENT, PgsCatalogServer, running_pgs_catalog
 
 
 @pytest.fixture
@@ -33,12 +35,25 @@ def database(tmp_path: Path) -> Iterator[Database]:
 
 
 @pytest.fixture
-def services(tmp_path: Path, database: Database, announced: list[Event]) -> Services:
+def pgs_catalog_server() -> Iterator[PgsCatalogServer]:
+    """A PGS Catalog of this test's own; nothing here leaves the machine."""
+    with running_pgs_catalog() as server:
+        yield server
+
+
+@pytest.fixture
+def services(
+    tmp_path: Path,
+    database: Database,
+    announced: list[Event],
+    pgs_catalog_server: PgsCatalogServer,
+) -> Services:
     return Services(
         database=database,
         objects=LocalObjects(tmp_path / "objects"),
         diseases=read_diseases(CONFIGS / "diseases.yaml"),
         scoring_files=ScoringFileLibrary(tmp_path / "scoring_files"),
+        pgs_catalog=PgsCatalog(pgs_catalog_server.url, IMPATIENT),
         announce=announced.extend,
         max_upload_bytes=1_000_000,
     )

@@ -12,7 +12,9 @@ from typer.testing import CliRunner
 
 from serve.cli import app
 from tests.builders.live_service import LiveService, clean_environment, curagenie
+from tests.builders.pgs_catalog import running_pgs_catalog
 from tests.builders.processes import descendants, title
+from tests.builders.scoring_file import Row, write_harmonised_file
 
 
 def run(folder: Path, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -27,9 +29,11 @@ def run(folder: Path, *arguments: str, **environment: str) -> subprocess.Complet
     )
 
 
-@pytest.mark.parametrize("command", ["up", "down", "demo"])
+@pytest.mark.parametrize(
+    "command", ["up", "down", "demo", "scores search", "scores install", "scores show"]
+)
 def test_each_command_has_help_with_an_example(command: str) -> None:
-    shown = CliRunner().invoke(app, [command, "--help"])
+    shown = CliRunner().invoke(app, [*command.split(), "--help"])
     assert shown.exit_code == 0
     assert f"Example: curagenie {command}" in shown.output
     assert "--output" in shown.output
@@ -41,6 +45,39 @@ def test_help_answers_without_importing_ray() -> None:
     assert (
         subprocess.run([python, "-c", code], env=clean_environment(), check=False).returncode == 0
     )
+
+
+def test_a_score_is_searched_installed_and_shown(tmp_path: Path) -> None:
+    rows = [Row("1", 1000, "A", "G", 0.5)]
+    path = write_harmonised_file(tmp_path / "a.txt.gz", rows, accession="PGS000001")
+    trait = {"id": "EFO_0000305", "label": "breast carcinoma"}
+    with running_pgs_catalog() as catalog:
+        catalog.publish(path, accession="PGS000001", variants_number=1, trait_efo=[trait])
+        catalog.traits = [{**trait, "associated_pgs_ids": ["PGS000001"]}]
+        variables = {"CURAGENIE_PGS_CATALOG_URL": catalog.url}
+        searched = run(tmp_path, "scores", "search", "breast", **variables)
+        assert "PGS000001  name of PGS000001  Height  (1 variants)" in searched.stdout
+        install = ("scores", "install", "PGS000001", "--build", "GRCh38", "--output", "json")
+        installed = json.loads(run(tmp_path, *install, **variables).stdout)
+    assert installed["status"] == "installed"
+    name = "PGS000001_hmPOS_GRCh38.txt.gz"
+    assert (tmp_path / ".curagenie" / "scoring_files" / name).read_bytes() == path.read_bytes()
+    # the Catalog is away by now
+    again = run(tmp_path, *install, **variables)
+    assert json.loads(again.stdout)["status"] == "already_installed"
+    shown = run(tmp_path, "scores", "show", "PGS000001", **variables)
+    assert shown.stdout.split("\n  ")[:4] == [
+        name,
+        "build GRCh38",
+        "1 rows",
+        "the Catalog's terms\n",
+    ]
+    away = run(tmp_path, "scores", "search", "breast", **variables)
+    assert away.returncode == 1
+    assert "was not reachable" in away.stderr
+    unknown = run(tmp_path, "scores", "show", "PGS000002", "--output", "json")
+    assert unknown.returncode == 2
+    assert json.loads(unknown.stdout)["problem"]["code"] == "not_found"
 
 
 def test_a_busy_port_is_a_clear_error_with_a_suggestion(tmp_path: Path) -> None:

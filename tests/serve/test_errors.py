@@ -25,6 +25,8 @@ from serve.services import Services
         (errors.GenotypeFileError, 422),
         (errors.PolicyError, 422),
         (errors.InfrastructureError, 503),
+        (errors.PgsCatalogUnreachableError, 503),
+        (errors.PgsCatalogError, 502),
         (errors.CuraGenieError, 500),
     ],
 )

@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -26,7 +27,9 @@ from jobs.attempt import JobEnvironment, run_attempt
 from jobs.catalogue import BODIES
 from jobs.run_shards import Executor
 from serve.services import Services
+from tests.builders.pgs_catalog import PgsCatalogServer
 from tests.builders.report_page import numbers_in, parse_page
+from tests.builders.scoring_file import Row, write_harmonised_file
 
 pytestmark = pytest.mark.ray  # a job tells its events through Ray
 
@@ -311,3 +314,29 @@ def test_a_score_without_a_report_is_404_and_says_how_to_get_one(
     assert answer.status_code == 404
     assert "Calculate it again" in answer.json()["fix"]
     assert client.get("/api/prs/scores/99/report").status_code == 404
+
+
+def test_the_way_out_of_a_missing_scoring_file_leads_to_a_score(
+    client: TestClient,
+    demo_files: Path,
+    run_jobs: RunJobs,
+    pgs_catalog_server: PgsCatalogServer,
+    tmp_path: Path,
+) -> None:
+    data_id = upload(client, demo_files)
+    run_jobs()
+    build = client.get(f"/api/genomic-data/{data_id}").json()["metadata"]["build"]
+    (row,) = demo_score_rows(demo_sites(N_VARIANTS))[:1]
+    rows = [Row(row.contig, row.position, row.effect_allele, row.other_allele, 1.0)]
+    path = tmp_path / "PGS000018.txt.gz"
+    write_harmonised_file(path, rows, accession="PGS000018", harmonised_build=build)
+    pgs_catalog_server.publish(path, accession="PGS000018", build=build)
+    body = {"genomic_data_id": data_id, "accessions": ["PGS000018"]}
+    refused = client.post("/api/prs/calculate", json=body).json()
+    route = re.search(r"POST (/api/scoring-files/PGS000018/download[?]build=\w+)", refused["fix"])
+    assert route is not None
+    assert client.post(route[1]).status_code == 201
+    accepted = client.post("/api/prs/calculate", json=body).json()
+    run_jobs()
+    score = client.get(accepted["links"]["scores"][0]).json()
+    assert (score["status"], score["coverage"]) == ("completed", 1.0)
