@@ -18,7 +18,7 @@ from python_multipart.multipart import MultipartParser, parse_options_header
 from starlette.requests import ClientDisconnect
 
 from core.errors import UnsupportedFormatError, UploadTooLargeError, UserError, Where
-from core.file_kind import HEAD_BYTES, accept_genotypes
+from core.file_kind import HEAD_BYTES, accept_upload
 
 _CHUNK_BYTES = 1024 * 1024
 _MAX_PARTS = 16
@@ -213,7 +213,7 @@ class UploadForm:
         if len(field) > _MAX_FIELD_BYTES:
             raise UserError(
                 f"the field {self._part_name[:64]!r} is longer than {_MAX_FIELD_BYTES} bytes.",
-                fix="Send the genotypes in the part named file.",
+                fix="Send the data in the part named file.",
             )
 
     def _file_data(self, chunk: bytes) -> None:
@@ -229,7 +229,7 @@ class UploadForm:
 
     def _open(self) -> None:
         """Judge the file by its first bytes, then let it through."""
-        upload = accept_genotypes(bytes(self._head), filename=self._filename or "file")
+        upload = accept_upload(bytes(self._head), filename=self._filename or "file")
         self._writer = self._destination.enter_context(self._open_upload(upload.suffix))
         self._writer.write(bytes(self._head))
         self._head.clear()
@@ -271,5 +271,5 @@ def _malformed() -> UserError:
 def _too_large(max_bytes: int) -> UploadTooLargeError:
     return UploadTooLargeError(
         f"an upload may have {max_bytes} bytes.",
-        fix="Split the file by chromosome, or raise CURAGENIE_MAX_UPLOAD_BYTES.",
+        fix="Split a VCF by chromosome or a FASTQ by lane, or raise CURAGENIE_MAX_UPLOAD_BYTES.",
     )

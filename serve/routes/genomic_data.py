@@ -4,10 +4,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from http import HTTPStatus
-from typing import Any
+from typing import Annotated, Any
 from uuid import uuid4
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from pydantic import TypeAdapter, ValidationError
 
@@ -21,6 +21,7 @@ from serve.result_tables import read_page
 from serve.schemas.genomic_data import (
     GenomicDataOut,
     GenomicDataPage,
+    ReadQualityFormat,
     RecordId,
     UserId,
     UserIdText,
@@ -33,6 +34,10 @@ from serve.upload_form import ReceivedForm, receive_upload
 router = APIRouter(prefix="/api/genomic-data", tags=["genomic data"])
 
 _USER_ID = TypeAdapter[str](UserIdText)
+_PAGE_HEADERS = {
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'",
+}
 _FORM: dict[str, Any] = {
     "requestBody": {
         "required": True,
@@ -47,7 +52,8 @@ _FORM: dict[str, Any] = {
                             "type": "string",
                             "contentMediaType": "application/octet-stream",
                             "format": "binary",
-                            "description": "A VCF, plain or compressed with bgzip or gzip.",
+                            "description": "A VCF or a FASTQ, plain or compressed with bgzip "
+                            "or gzip.",
                         },
                     },
                 }
@@ -69,7 +75,8 @@ async def upload_genomic_data(
     """Store a file and start its processing. The answer comes before the processing ends.
 
     The body is a stream and is never spooled. `upload_complete` on the user's WebSocket, or the
-    record itself, says how it ended. FASTQ is refused with 415 for now.
+    record itself, says how it ended. A VCF can be scored then; of a FASTQ the quality of the reads
+    is told.
     """
     upload = _Upload(services.objects)
     record = await receive_upload(
@@ -96,7 +103,7 @@ class _Upload:
 
     @contextmanager
     def open(self, suffix: str) -> Iterator[ObjectWriter]:
-        self.key = f"{self._folder}/genotypes{suffix}"
+        self.key = f"{self._folder}/upload{suffix}"
         with self._objects.put_stream(self.key) as writer:
             yield writer
             self.sha256, self.size_bytes = writer.sha256, writer.size_bytes
@@ -212,3 +219,29 @@ def _counted_data(services: Services, genomic_data_id: int) -> GenomicData:
             fix="Upload the file again.",
         )
     return data
+
+
+@router.get(
+    "/{genomic_data_id}/read-quality",
+    response_class=Response,
+    responses={
+        200: {"content": {kind.media_type: {} for kind in ReadQualityFormat}},
+        **problem_responses(404, 409, 422),
+    },
+)
+def get_read_quality(
+    genomic_data_id: RecordId,
+    services: ServicesOf,
+    kind: Annotated[ReadQualityFormat, Query(alias="format")] = ReadQualityFormat.JSON,
+) -> Response:
+    """The quality of a FASTQ's reads with its curves over cycles, as JSON or as one HTML page."""
+    with services.database.reading() as tx:
+        record = tx.genomic_data.get(genomic_data_id, user_id=None)
+    if record.read_quality_url is None:
+        raise ConflictError(
+            f"genomic data {genomic_data_id} has no quality of reads: it is {record.status} and "
+            f"a {record.kind}.",
+            fix="Ask for a FASTQ whose status is completed.",
+        )
+    with services.objects.open(f"{record.read_quality_url}/{kind.object_name}") as stream:
+        return Response(stream.read(), media_type=kind.media_type, headers=_PAGE_HEADERS)

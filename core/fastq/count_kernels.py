@@ -1,0 +1,180 @@
+"""Kernels that count over the reads in a window of text: bytes in, counts out, 64 bases at a time.
+
+Bases by cycle are added up in single bytes, 64 cycles to a vector, and carried over to the counts
+every 255 reads. Qualities are added one by one: each falls into a row of its cycle.
+"""
+
+from typing import Any
+
+from core.fastq.adapters import find_adapter
+from core.fastq.counts import N_CYCLES, Bytes, Tally
+from core.fastq.duplication import CAPACITY, add_hash, hash_bytes
+from core.fastq.record_kernels import INCOMPLETE, OK, States, find_record
+from core.fastq.titles import TITLE_FACTOR, title_hash
+from core.genotypes.simd import (
+    LANES,
+    add_mask,
+    bit_count,
+    inner_kernel,
+    kernel,
+    letter_mask,
+    trailing_zeros,
+)
+
+DONE = 5
+NEED_TEXT = 3
+NEED_ROOM = 4
+BAD_BASE = -5
+BAD_QUALITY = -6
+
+_A, _C, _G, _T, _U, _N = 65, 67, 71, 84, 85, 78
+_ROW_N = 4
+_LENGTH_BITS = 11
+_STEP_BITS = 6
+_MOST_RECENT = 255
+
+
+@kernel
+def count_records(text: Bytes, states: States, tally: Tally) -> int:
+    """Counts the records of the window that start at or before `stop`: DONE, NEED_TEXT where the
+    next one is not whole, NEED_ROOM in the table of sequences, or what is wrong with it."""
+    s, totals = states[0], tally.totals[0]
+    status = OK
+    while status == OK:
+        if s.at > s.stop:
+            status = DONE
+        elif tally.n_kept[0] > CAPACITY:
+            status = NEED_ROOM
+        else:
+            status = find_record(text, s)
+            if status == INCOMPLETE:
+                status = NEED_TEXT
+            elif status == OK:
+                status = _count_read(text, s, totals, tally)
+    _carry_over(tally)
+    return status
+
+
+@inner_kernel
+def _count_read(text: Bytes, s: Any, totals: Any, tally: Tally) -> int:
+    status = _count_qualities(text, s, tally)
+    if status != OK:
+        return status
+    status = _count_bases(text, s, tally)
+    if status != OK:
+        return status
+    for adapter in range(tally.adapters.shape[0]):
+        cycle = find_adapter(text, s.sequence, s.n_bases, tally.searched, adapter)
+        if cycle >= 0:
+            tally.adapters[adapter, min(cycle, N_CYCLES)] += 1
+    sequence = hash_bytes(text, s.sequence, s.n_bases)
+    if sequence & ((1 << totals.level) - 1) == 0:
+        tally.n_kept[0] += add_hash(tally.keys, tally.times, sequence, 1)
+    totals.titles = totals.titles * TITLE_FACTOR + title_hash(text, s.title, s.title_end)
+    totals.shortest = min(totals.shortest, s.n_bases)
+    totals.longest = max(totals.longest, s.n_bases)
+    tally.lengths[_length_class(s.n_bases)] += 1
+    s.at = s.next
+    s.n_lines += s.n_record_lines
+    s.n_reads += 1
+    return OK
+
+
+@inner_kernel
+def _count_qualities(text: Bytes, s: Any, tally: Tally) -> int:
+    """Printable ASCII but the space, as every encoding has it."""
+    total, outside = 0, 0
+    for i in range(min(s.n_bases, N_CYCLES)):
+        code = int(text[s.quality + i])
+        tally.qualities[i, code & 127] += 1
+        total += code
+        outside |= (code - 33) | (126 - code)
+    for i in range(N_CYCLES, s.n_bases):
+        code = int(text[s.quality + i])
+        tally.qualities[N_CYCLES, code & 127] += 1
+        total += code
+        outside |= (code - 33) | (126 - code)
+    if outside < 0:
+        s.wrong_line = s.quality_line
+        return BAD_QUALITY
+    if s.n_bases > 0:
+        tally.mean_qualities[total // s.n_bases] += 1
+    return OK
+
+
+@inner_kernel
+def _count_bases(text: Bytes, s: Any, tally: Tally) -> int:
+    n_gc = 0
+    for i in range(0, s.n_bases, LANES):
+        at = s.sequence + i
+        left = s.n_bases - i
+        lanes = -1 if left >= LANES else (1 << left) - 1
+        a = letter_mask(text, at, _A) & lanes
+        c = letter_mask(text, at, _C) & lanes
+        g = letter_mask(text, at, _G) & lanes
+        t = letter_mask(text, at, _T) & lanes
+        others = lanes & ~(a | c | g | t)
+        if others != 0:
+            u = letter_mask(text, at, _U) & lanes
+            t |= u
+            others &= ~u
+            if not _are_codes(text, at, others & ~letter_mask(text, at, _N)):
+                s.wrong_line = 1
+                return BAD_BASE
+            _add_bases(tally, _ROW_N, i, others)
+        _add_bases(tally, 0, i, a)
+        _add_bases(tally, 1, i, c)
+        _add_bases(tally, 2, i, g)
+        _add_bases(tally, 3, i, t)
+        n_gc += bit_count(c) + bit_count(g)
+    if s.n_bases > 0:
+        tally.gc_percents[(200 * n_gc + s.n_bases) // (2 * s.n_bases)] += 1
+    tally.n_recent[0] += 1
+    tally.n_recent[1] = max(tally.n_recent[1], min(s.n_bases, N_CYCLES))
+    if tally.n_recent[0] == _MOST_RECENT:
+        _carry_over(tally)
+    return OK
+
+
+@inner_kernel
+def _add_bases(tally: Tally, row: int, cycle: int, mask: int) -> None:
+    """Cycles from `cycle`, a multiple of 64, on."""
+    if cycle < N_CYCLES:
+        add_mask(tally.recent, row * N_CYCLES + cycle, mask)
+    else:
+        tally.bases[row, N_CYCLES] += bit_count(mask)
+
+
+@inner_kernel
+def _are_codes(text: Bytes, at: int, mask: int) -> bool:
+    """Letters (IUPAC's codes, X, and what other sequencers make of them), gaps and stops."""
+    while mask != 0:
+        byte = text[at + trailing_zeros(mask)]
+        mask &= mask - 1
+        letter = byte & 0xDF
+        if not (65 <= letter <= 90 or byte == 42 or byte == 45 or byte == 46):  # * - .
+            return False
+    return True
+
+
+@inner_kernel
+def _carry_over(tally: Tally) -> None:
+    """Adds the recent reads' bases to the others."""
+    for row in range(tally.bases.shape[0]):
+        for cycle in range(tally.n_recent[1]):
+            tally.bases[row, cycle] += tally.recent[row * N_CYCLES + cycle]
+            tally.recent[row * N_CYCLES + cycle] = 0
+    tally.n_recent[0] = 0
+    tally.n_recent[1] = 0
+
+
+@inner_kernel
+def _length_class(length: int) -> int:
+    """counts.length_class."""
+    if length < N_CYCLES:
+        return length
+    bits = _LENGTH_BITS
+    while length >> bits != 0:
+        bits += 1
+    step = (length >> (bits - 1 - _STEP_BITS)) & ((1 << _STEP_BITS) - 1)
+    return N_CYCLES + ((bits - _LENGTH_BITS) << _STEP_BITS) + step
