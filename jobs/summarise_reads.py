@@ -50,12 +50,6 @@ class CountShard:
         return to_table(count_shard(shard, self.s3))
 
 
-@dataclass(frozen=True, slots=True)
-class _FileCounts:
-    counts: ReadCounts
-    titles: TitleChain
-
-
 def summarise_reads(
     reads: str,
     mates: str | None = None,

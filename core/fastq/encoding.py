@@ -19,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from core.errors import FastqFileError, Where
+from core.fastq.counts import N_CODES
 
 Ints = npt.NDArray[np.int64]
 
@@ -38,11 +39,11 @@ class QualityEncoding(StrEnum):
 
     @property
     def scores(self) -> Ints:
-        """(128,) int64: the Phred score of each ASCII code, 0 for what is below the lowest.
+        """(N_CODES,) int64: the Phred score of each ASCII code, 0 for what is below the lowest.
 
         A Solexa score is 10 log10 of odds and becomes the nearest Phred score.
         """
-        codes = np.arange(128)
+        codes = np.arange(N_CODES)
         if self is not QualityEncoding.SOLEXA64:
             return np.maximum(codes - self.first_code, 0)
         odds = 10 ** (np.maximum(codes - 64, -5) / 10)
@@ -70,7 +71,7 @@ class FoundEncoding:
 def find_encodings(
     files: Mapping[str, Ints], *, stated: QualityEncoding | None
 ) -> tuple[FoundEncoding, ...]:
-    """Of the files of one run, by name, each with `codes` (128,): its qualities by ASCII code.
+    """Of the files of one run, by name, each with `codes` (N_CODES,): its qualities by ASCII code.
 
     Raises FastqFileError where `stated` is contradicted by a character that it does not have, or
     one file by another.

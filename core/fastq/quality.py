@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from core.fastq.adapters import ADAPTERS
-from core.fastq.counts import BASES, N_CYCLES, ReadCounts, shortest_of_class
+from core.fastq.counts import BASES, N_CODES, N_CYCLES, ReadCounts, shortest_of_class
 from core.fastq.encoding import FoundEncoding
 
 Ints = npt.NDArray[np.int64]
@@ -56,12 +56,11 @@ def totals(files: Sequence[tuple[ReadCounts, FoundEncoding]]) -> dict[str, Any]:
     }
 
 
-_N_SCORES = 128
-_NO_SCORES = np.zeros(_N_SCORES, np.int64)
+_NO_SCORES = np.zeros(N_CODES, np.int64)
 
 
 def _by_score(counts: ReadCounts, found: FoundEncoding) -> Ints:
-    """(N_CYCLES + 1, 128): bases by cycle and Phred score."""
+    """(N_CYCLES + 1, N_CODES): bases by cycle and Phred score."""
     by_score = np.zeros_like(counts.qualities)
     np.add.at(by_score.T, found.encoding.scores, counts.qualities.T)
     return by_score
@@ -118,7 +117,7 @@ def curves(counts: ReadCounts, found: FoundEncoding) -> dict[str, Any]:
 
 
 def _quality_curves(by_score: Ints, at_cycle: Ints) -> Mapping[str, Any]:
-    means = by_score @ np.arange(_N_SCORES) / at_cycle
+    means = by_score @ np.arange(N_CODES) / at_cycle
     below = np.cumsum(by_score, axis=1)
     percentiles = {
         f"p{p}": np.argmax(below * 100 >= p * at_cycle[:, None], axis=1).tolist()
@@ -129,7 +128,7 @@ def _quality_curves(by_score: Ints, at_cycle: Ints) -> Mapping[str, Any]:
 
 def _reads_by_score(counts: ReadCounts, found: FoundEncoding) -> list[int]:
     by_score = np.bincount(
-        found.encoding.scores, weights=counts.mean_qualities, minlength=_N_SCORES
+        found.encoding.scores, weights=counts.mean_qualities, minlength=N_CODES
     ).astype(np.int64)
     return by_score[: int(np.flatnonzero(by_score)[-1]) + 1 if by_score.any() else 0].tolist()
 

@@ -14,7 +14,7 @@ from core.genotypes.text import Compression, Piece, read_text
 from core.storage.byte_ranges import ByteRanges
 
 PIECE_BYTES = 1 << 20
-_READ_BYTES = 1 << 20
+_READ_BYTES = 128 << 10
 _IsalError = cast("type[Exception]", isal_zlib.error)
 
 

@@ -1,6 +1,6 @@
 """Stored objects by key: one Protocol, local disk and S3 behind it.
 
-Keys are ours (`genomic_data/<id>/upload.vcf.gz`), never a user's file name: lower-case words
+Keys are ours (`genomic_data/<id>/genotypes.vcf.gz`), never a user's file name: lower-case words
 separated by "/", so that no key can leave the store. An object becomes visible whole, in one
 step, when its writer ends without an error; on any error nothing of it stays.
 """

@@ -12,6 +12,7 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import TypeAdapter, ValidationError
 
 from core.errors import ConflictError
+from core.file_kind import FileKind, kind_of_key
 from core.genotypes.quality_summary import SAMPLES_KEY
 from core.records.records import GenomicData, RecordStatus
 from core.storage.objects import ObjectStore, ObjectWriter
@@ -38,6 +39,9 @@ _PAGE_HEADERS = {
     "Cache-Control": "no-store",
     "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'",
 }
+_STEMS = {FileKind.VCF: "genotypes", FileKind.FASTQ: "reads"}
+"""How storage keys of uploads end, up to the suffix."""
+
 _FORM: dict[str, Any] = {
     "requestBody": {
         "required": True,
@@ -103,7 +107,7 @@ class _Upload:
 
     @contextmanager
     def open(self, suffix: str) -> Iterator[ObjectWriter]:
-        self.key = f"{self._folder}/upload{suffix}"
+        self.key = f"{self._folder}/{_STEMS[kind_of_key(suffix)]}{suffix}"
         with self._objects.put_stream(self.key) as writer:
             yield writer
             self.sha256, self.size_bytes = writer.sha256, writer.size_bytes

@@ -37,7 +37,7 @@ def test_a_fastq_is_accepted_plain_and_gzip(head: bytes) -> None:
     assert (plain.kind, plain.suffix) == (FileKind.FASTQ, ".fastq")
     packed = accept_upload(gzip.compress(head)[:4096], filename="a.vcf")
     assert (packed.kind, packed.suffix) == (FileKind.FASTQ, ".fastq.gz")
-    assert kind_of_key(f"genomic_data/1/upload{packed.suffix}") is FileKind.FASTQ
+    assert kind_of_key(f"genomic_data/1/reads{packed.suffix}") is FileKind.FASTQ
 
 
 @pytest.mark.parametrize("head", [b"", b"hello\n", b"\x1f\x8b", b"\x1f\x8b\x08\x00rubbish"])

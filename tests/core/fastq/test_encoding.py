@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from core.errors import FastqFileError
+from core.fastq.counts import N_CODES
 from core.fastq.encoding import QualityEncoding, find_encodings
 from core.fastq.files import open_fastq
 from core.fastq.reader import count_shard
@@ -15,7 +16,7 @@ PHRED33, PHRED64, SOLEXA64 = QualityEncoding
 
 
 def codes(letters: str) -> np.ndarray:
-    return np.bincount([ord(letter) for letter in letters], minlength=128)
+    return np.bincount([ord(letter) for letter in letters], minlength=N_CODES)
 
 
 @pytest.mark.parametrize(

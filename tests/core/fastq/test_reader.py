@@ -47,9 +47,9 @@ def test_counts_equal_those_of_plain_python(
 ) -> None:
     text = "".join(read.text(second_title=second_title) for read in reads)
     path = tmp_path_factory.mktemp("fastq") / "reads.fastq"
-    facts = facts_of(count(path, text.encode()))
-    _, times = facts["times"]
-    assert {**facts, "times": sorted(times.values())} == naive_facts(reads)
+    counts = count(path, text.encode())
+    times = sorted(counts.sequences.times.tolist())
+    assert {**facts_of(counts), "times": times} == naive_facts(reads)
 
 
 def test_adapters_are_counted_where_they_begin(tmp_path: Path) -> None:
@@ -166,7 +166,7 @@ def test_the_same_read_is_read_in_every_layout(tmp_path: Path, text: str) -> Non
         ("@r2\nAC1T\n+\nIIII\n", 6, "stands for no base"),
         ("@r2\nACGT\n+\nII I\n", 8, "no printable"),
         ("@r2\nACGT\n+\nII\x7fI\n", 8, "no printable"),
-        ("@r2\nACGT\n+\nII\xe9\n", 8, "no printable"),
+        ("@r2\nACGT\n+\nII\xe9I\n", 8, "no printable"),
         ("@r2\n", 5, "cut off"),
         ("@r2\nACGT\n+\nIII", 5, "cut off"),
         ("@r2\nACGT\n+\n", 5, "cut off"),
@@ -259,7 +259,7 @@ def test_the_22_error_files_of_cock_2010_are_refused_with_the_record(cock: Path)
 
 def test_the_other_files_of_cock_2010_are_read(cock: Path) -> None:
     paths = [p for p in cock.iterdir() if ".fastq" in p.name and not p.name.startswith("error_")]
-    assert len(paths) == 39
+    assert len(paths) == 40
     for path in paths:
         counts = count_shard(open_fastq(str(path)).whole).counts
         assert counts.n_reads > 0

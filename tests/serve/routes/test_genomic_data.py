@@ -75,7 +75,7 @@ def test_a_fastq_is_accepted_and_its_quality_is_not_there_yet(
     assert answer.status_code == 202
     record = answer.json()
     suffix = ".fastq.gz" if content.startswith(b"\x1f") else ".fastq"
-    assert record["file_url"].endswith(f"/upload{suffix}")
+    assert record["file_url"].endswith(f"/reads{suffix}")
     early = client.get(f"/api/genomic-data/{record['id']}/read-quality")
     assert early.status_code == 409
     assert "it is processing and a fastq" in early.json()["detail"]
