@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from core.fastq.adapters import find_adapter
-from core.fastq.counts import N_CYCLES, Bytes, Tally
+from core.fastq.adapters import Masks, find_adapter
+from core.fastq.counts import N_CYCLES, Bytes, Ints, Tally
 from core.fastq.duplication import CAPACITY, add_hash, hash_bytes
 from core.fastq.record_kernels import INCOMPLETE, OK, States, find_record
 from core.fastq.titles import TITLE_FACTOR, title_hash
@@ -17,6 +17,7 @@ from core.genotypes.simd import (
     LANES,
     add_mask,
     bit_count,
+    inlined_kernel,
     inner_kernel,
     kernel,
     letter_mask,
@@ -64,7 +65,7 @@ def count_records(text: Bytes, states: States, tally: Tally) -> int:
     return status
 
 
-@inner_kernel
+@inlined_kernel
 def _count_read(text: Bytes, s: Any, totals: Any, tally: Tally) -> int:
     status = _count_qualities(text, s, tally)
     if status != OK:
@@ -72,10 +73,11 @@ def _count_read(text: Bytes, s: Any, totals: Any, tally: Tally) -> int:
     status = _count_bases(text, s, tally)
     if status != OK:
         return status
+    n_searched = min(s.n_bases, N_CYCLES)
     for adapter in range(tally.adapters.shape[0]):
-        cycle = find_adapter(text, s.sequence, s.n_bases, tally.searched, adapter)
+        cycle = find_adapter(text, s.sequence, n_searched, tally.letters, tally.searched, adapter)
         if cycle >= 0:
-            tally.adapters[adapter, min(cycle, N_CYCLES)] += 1
+            tally.adapters[adapter, cycle] += 1
     sequence = hash_bytes(text, s.sequence, s.n_bases)
     if sequence & ((1 << totals.level) - 1) == 0:
         tally.n_kept[0] += add_hash(tally.keys, tally.times, sequence, 1)
@@ -89,7 +91,7 @@ def _count_read(text: Bytes, s: Any, totals: Any, tally: Tally) -> int:
     return OK
 
 
-@inner_kernel
+@inlined_kernel
 def _count_qualities(text: Bytes, s: Any, tally: Tally) -> int:
     """Printable ASCII but the space, as every encoding has it."""
     n_bases, quality = s.n_bases, s.quality
@@ -130,8 +132,9 @@ def _sum_of_codes(text: Bytes, start: int, n_bytes: int) -> int:
     return total - ((-n_bytes) & 7) * 33
 
 
-@inner_kernel
+@inlined_kernel
 def _count_bases(text: Bytes, s: Any, tally: Tally) -> int:
+    recent, bases, letters = tally.recent, tally.bases, tally.letters
     n_gc = 0
     for i in range(0, s.n_bases, LANES):
         at = s.sequence + i
@@ -149,11 +152,13 @@ def _count_bases(text: Bytes, s: Any, tally: Tally) -> int:
             if not _are_codes(text, at, others & ~letter_mask(text, at, _N)):
                 s.wrong_line = 1
                 return BAD_BASE
-            _add_bases(tally, _ROW_N, i, others)
-        _add_bases(tally, 0, i, a)
-        _add_bases(tally, 1, i, c)
-        _add_bases(tally, 2, i, g)
-        _add_bases(tally, 3, i, t)
+            _add_bases(recent, bases, _ROW_N, i, others)
+        if i < N_CYCLES:
+            _keep_letters(letters, i // LANES, a, c, g, t)
+        _add_bases(recent, bases, 0, i, a)
+        _add_bases(recent, bases, 1, i, c)
+        _add_bases(recent, bases, 2, i, g)
+        _add_bases(recent, bases, 3, i, t)
         n_gc += bit_count(c) + bit_count(g)
     if s.n_bases > 0:
         tally.gc_percents[(200 * n_gc + s.n_bases) // (2 * s.n_bases)] += 1
@@ -164,13 +169,22 @@ def _count_bases(text: Bytes, s: Any, tally: Tally) -> int:
     return OK
 
 
-@inner_kernel
-def _add_bases(tally: Tally, row: int, cycle: int, mask: int) -> None:
+@inlined_kernel
+def _keep_letters(letters: Masks, word: int, a: int, c: int, g: int, t: int) -> None:
+    """For the adapters; what a longer read left behind the last word is gone."""
+    letters[0, word], letters[0, word + 1] = np.uint64(a), np.uint64(0)
+    letters[1, word], letters[1, word + 1] = np.uint64(c), np.uint64(0)
+    letters[2, word], letters[2, word + 1] = np.uint64(g), np.uint64(0)
+    letters[3, word], letters[3, word + 1] = np.uint64(t), np.uint64(0)
+
+
+@inlined_kernel
+def _add_bases(recent: Bytes, bases: Ints, row: int, cycle: int, mask: int) -> None:
     """Cycles from `cycle`, a multiple of 64, on."""
     if cycle < N_CYCLES:
-        add_mask(tally.recent, row * N_CYCLES + cycle, mask)
+        add_mask(recent, row * N_CYCLES + cycle, mask)
     else:
-        tally.bases[row, N_CYCLES] += bit_count(mask)
+        bases[row, N_CYCLES] += bit_count(mask)
 
 
 @inner_kernel

@@ -42,6 +42,7 @@ class Tally(NamedTuple):
     """Counts in the making, for kernels; the arrays of ReadCounts, and
 
     searched      of adapters.py
+    letters       (4, N_CYCLES / 64 + 1) uint64: of adapters.py, of the present read
     recent        (5 * N_CYCLES + 64,) uint8: bases by cycle of up to 255 reads
     n_recent      (2,) int64: how many reads these are, and the longest of them
     keys, times   (N_SLOTS,) int64, n_kept (1,): the table of duplication.py
@@ -55,6 +56,7 @@ class Tally(NamedTuple):
     mean_qualities: Ints
     adapters: Ints
     searched: Bytes
+    letters: npt.NDArray[np.uint64]
     recent: Bytes
     n_recent: Ints
     keys: Ints
@@ -120,6 +122,7 @@ def new_tally() -> Tally:
     tally = Tally(
         **{name: np.zeros(shape, np.int64) for name, shape in _SHAPES.items()},
         searched=SEARCHED,
+        letters=np.zeros((4, N_CYCLES // LANES + 1), np.uint64),
         recent=np.zeros(len(BASES) * N_CYCLES + LANES, np.uint8),
         n_recent=np.zeros(2, np.int64),
         keys=np.zeros(N_SLOTS, np.int64),
@@ -185,10 +188,11 @@ def to_columns(counts: ReadCounts) -> dict[str, pa.Array]:
         "keys": sample.keys,
         "times": sample.times,
     }
-    return {name: _one_list(values) for name, values in arrays.items()}
+    return {name: one_list(values) for name, values in arrays.items()}
 
 
-def _one_list(values: Ints) -> pa.Array:
+def one_list(values: Ints) -> pa.Array:
+    """One row that is a list; of a numpy array, for Python's values pyarrow imports pandas."""
     return pa.ListArray.from_arrays(pa.array([0, len(values)], pa.int32()), pa.array(values))
 
 

@@ -9,6 +9,7 @@ ended is kept, and only shards that meet without a gap or an overlap are the fil
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import pyarrow as pa
 
 from core.fastq import count_kernels
@@ -87,8 +88,7 @@ def to_table(shard: ShardCounts) -> pa.Table:
     span = shard.span
     places = [*(span.begin or _NOWHERE), *(span.end or _NOWHERE)]
     numbers = [*places, span.titles.n_titles, span.titles.digest]
-    column = pa.array([numbers], pa.list_(pa.int64()))
-    return pa.table({"span": column, **to_columns(shard.counts)})
+    return pa.table({"span": one_list(np.array(numbers)), **to_columns(shard.counts)})
 
 
 def from_table(table: pa.Table) -> ShardCounts:

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from core.fastq.duplication import hash_bytes
 from core.fastq.record_kernels import OK, Bytes, States, find_record
-from core.genotypes.simd import inner_kernel, kernel
+from core.genotypes.simd import LANES, equal_mask, inner_kernel, kernel, trailing_zeros
 
 Ints = npt.NDArray[np.int64]
 
@@ -38,14 +38,23 @@ class TitleChain:
 def title_hash(text: Bytes, start: int, end: int) -> int:
     """Of a read's name: the title up to a space or tab, without the number of a mate (`/1`, `.2`,
     `_1`), which differs between the mates of a pair."""
-    n = 0
-    while start + n < end and text[start + n] != 32 and text[start + n] != 9:
-        n += 1
+    n = _name_length(text, start, end)
     if n > 2 and (text[start + n - 1] == 49 or text[start + n - 1] == 50):
         mark = text[start + n - 2]
         if mark == 47 or mark == 46 or mark == 95:  # / . _
             n -= 2
     return hash_bytes(text, start, n)
+
+
+@inner_kernel
+def _name_length(text: Bytes, start: int, end: int) -> int:
+    at = start
+    while at < end:
+        mask = equal_mask(text, at, 32) | equal_mask(text, at, 9)
+        if mask != 0:
+            return min(at + trailing_zeros(mask), end) - start
+        at += LANES
+    return end - start
 
 
 @kernel
