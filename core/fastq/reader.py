@@ -14,7 +14,15 @@ import pyarrow as pa
 
 from core.fastq import count_kernels
 from core.fastq.count_kernels import count_records
-from core.fastq.counts import ReadCounts, counts_of, from_columns, new_tally, thin_out, to_columns
+from core.fastq.counts import (
+    ReadCounts,
+    counts_of,
+    from_columns,
+    new_tally,
+    one_list,
+    thin_out,
+    to_columns,
+)
 from core.fastq.files import START, FastqFile, FastqShard, Place
 from core.fastq.text import said_of_fastq
 from core.fastq.titles import TitleChain
