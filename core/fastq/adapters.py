@@ -65,7 +65,7 @@ def find_adapter(
             here = letters[row, word] >> shift
             mask &= here | (letters[row, word + 1] << (np.uint64(LANES) - shift))
         while mask != np.uint64(0):
-            place = word * LANES + trailing_zeros(np.int64(mask))
+            place = word * LANES + trailing_zeros(int(np.int64(mask)))
             if place >= n_places:
                 return -1
             if _is_at(text, start + place, searched, adapter):

@@ -217,6 +217,11 @@ def _counted_data(services: Services, genomic_data_id: int) -> GenomicData:
             f"genomic data {genomic_data_id} could not be read, so it has no quality.",
             fix=f"See the problem of /api/genomic-data/{genomic_data_id}, and upload it again.",
         )
+    if data.kind is FileKind.FASTQ:
+        raise ConflictError(
+            f"genomic data {genomic_data_id} holds reads (FASTQ) and no genotypes.",
+            fix=f"See /api/genomic-data/{genomic_data_id}/read-quality.",
+        )
     if data.quality is None:
         raise ConflictError(
             f"genomic data {genomic_data_id} was processed without its quality being counted.",

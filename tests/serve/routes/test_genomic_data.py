@@ -98,6 +98,9 @@ def test_the_quality_of_reads_is_told_as_json_and_as_a_page(
     assert page.headers["content-type"].startswith("text/html")
     assert "default-src 'none'" in page.headers["content-security-policy"]
     assert client.get(url, params={"format": "pdf"}).status_code == 422
+    of_genotypes = client.get(f"/api/genomic-data/{record['id']}/quality")
+    assert of_genotypes.status_code == 409
+    assert of_genotypes.json()["fix"] == f"See {url}."
 
 
 @pytest.mark.parametrize("content", [b"@HD\tVN:1.6\n", gzip.compress(b"@SQ\tSN:1\n")])
