@@ -26,8 +26,8 @@ from jobs.attempt import JobEnvironment, run_attempt
 from jobs.catalogue import BODIES
 from jobs.run_shards import Executor
 from serve.services import Services
-from tests.builders.report_page import numbers_in, parse_page
 from tests.builders.fastq import fastq_text, random_reads
+from tests.builders.report_page import numbers_in, parse_page
 
 pytestmark = pytest.mark.ray  # a job tells its events through Ray
 
