@@ -4,6 +4,7 @@
     ├── UserError                     the request or the data is wrong: never retried
     │   ├── GenotypeFileError         a genotype file that cannot be read (file, line, field)
     │   │   └── NotStoredError        calls that a genotype store was not written with
+    │   ├── FastqFileError            reads that cannot be read (file, record, line)
     │   ├── ScoringFileError          a scoring file that cannot be read (file, line, field)
     │   ├── FrequencyFileError        an allele frequency file that cannot be read
     │   ├── SampleSheetError          a --samples table that cannot be read
@@ -91,6 +92,10 @@ class GenotypeFileError(UserError):
 
 class NotStoredError(GenotypeFileError):
     code = "not_stored"
+
+
+class FastqFileError(UserError):
+    code = "invalid_fastq_file"
 
 
 class ScoringFileError(UserError):

@@ -1,27 +1,31 @@
 """What kind of file some first bytes belong to: magic numbers, never file names.
 
 A gzip or bgzip wrapper is looked through. References: SAMv1 (BAM, BGZF), VCFv4.5 (BCF), CRAMv3,
-RFC 1952 (gzip), the plink2 specification (0x6c 0x1b).
+RFC 1952 (gzip), the plink2 specification (0x6c 0x1b), Cock et al. 2010 (FASTQ).
 """
 
+import re
 import zlib
 from dataclasses import dataclass
+from enum import StrEnum
 
 from core.errors import UnsupportedFormatError, Where
 
 HEAD_BYTES = 4096
-"""How much of a file `accept_genotypes` wants to see, where there is that much."""
+"""How much of a file `accept_upload` wants to see, where there is that much."""
 
 _GZIP = b"\x1f\x8b"
 _INFLATED_HEAD_BYTES = 512
-_SEND_VCF = "Send the genotypes as VCF, plain or compressed with bgzip or gzip."
+_SEND_VCF = "Send genotypes as VCF or reads as FASTQ, plain or compressed with bgzip or gzip."
 _READS = "Reads need alignment and variant calling first; send the resulting VCF."
 
 # magic bytes, name, what to do instead; the first that fits counts
 _OTHER_KINDS: tuple[tuple[bytes, str, str], ...] = (
     (b"@HD\t", "SAM", _READS),
     (b"@SQ\t", "SAM", _READS),
-    (b"@", "FASTQ", _READS),
+    (b"@RG\t", "SAM", _READS),
+    (b"@PG\t", "SAM", _READS),
+    (b"@CO\t", "SAM", _READS),
     (b">", "FASTA", _SEND_VCF),
     (b"BAM\x01", "BAM", _READS),
     (b"CRAM", "CRAM", _READS),
@@ -34,17 +38,34 @@ _OTHER_KINDS: tuple[tuple[bytes, str, str], ...] = (
 )
 
 
+_FIRST_READ = re.compile(rb"@[^\r\n]*(\r?\n([A-Za-z.*-]*(\r?\n([A-Za-z.*+-]|\Z)|\Z)|\Z)|\Z)")
+"""A title, a line of bases, and what may follow it, as far as the head goes."""
+
+
+class FileKind(StrEnum):
+    """What uploads may be."""
+
+    VCF = "vcf"
+    FASTQ = "fastq"
+
+
 @dataclass(frozen=True, slots=True)
-class GenotypeUpload:
+class AcceptedUpload:
     """An upload that some reader may take; `suffix` is the end of its storage key."""
 
+    kind: FileKind
     suffix: str
 
 
-def accept_genotypes(head: bytes, *, filename: str) -> GenotypeUpload:
-    """Take a VCF by its first bytes, or text that only a reader can judge.
+def kind_of_key(key: str) -> FileKind:
+    """The kind of an upload, by the storage key that it got."""
+    return FileKind.FASTQ if key.endswith((".fastq", ".fastq.gz")) else FileKind.VCF
 
-    Text that is no VCF is accepted here: its reader names the line that is wrong.
+
+def accept_upload(head: bytes, *, filename: str) -> AcceptedUpload:
+    """Take a VCF or a FASTQ by its first bytes, or text that only a reader can judge.
+
+    Text that is neither is accepted as VCF: its reader names the line that is wrong.
     Raises UnsupportedFormatError where the bytes are surely another kind of file.
     """
     is_gzip = head.startswith(_GZIP)
@@ -54,7 +75,12 @@ def accept_genotypes(head: bytes, *, filename: str) -> GenotypeUpload:
             raise _unsupported(f"this is a {name} file, which no reader here takes.", filename, fix)
     if b"\0" in content:
         raise _unsupported("this is a binary file of an unknown kind.", filename, _SEND_VCF)
-    return GenotypeUpload(suffix=".vcf.gz" if is_gzip else ".vcf")
+    kind = FileKind.FASTQ if content.startswith(b"@") else FileKind.VCF
+    if kind is FileKind.FASTQ and not _FIRST_READ.match(content):
+        raise _unsupported(
+            "this starts with @ as a FASTQ does, but no read follows.", filename, _SEND_VCF
+        )
+    return AcceptedUpload(kind, f".{kind}.gz" if is_gzip else f".{kind}")
 
 
 def _inflated_head(head: bytes) -> bytes:

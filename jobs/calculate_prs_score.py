@@ -131,6 +131,7 @@ def _prefix(job: Job) -> str:
 def _work(job: Job, context: JobContext) -> _Work:
     with context.database.reading() as tx:
         data = tx.genomic_data.get(job.params["genomic_data_id"], user_id=job.user_id)
+    data.require_genotypes()
     if data.status is not RecordStatus.COMPLETED:
         raise ConflictError(
             f"Genomic data {data.id} is {data.status}.",

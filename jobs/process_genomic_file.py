@@ -1,21 +1,27 @@
-"""The job that reads an upload to its end: is it a VCF, whole, and what is in it?
+"""The job that reads an upload to its end: is it what it seems to be, whole, and what is in it?
 
-The same pass writes the upload's genotype store, which scores are calculated from. Each attempt
-writes a store of its own beside the upload; the metadata names the one that counts.
+Of a VCF the same pass writes the genotype store, which scores are calculated from; of a FASTQ the
+quality of the reads is stored. Each attempt writes to a folder of its own beside the upload; the
+metadata names the one that counts.
 """
 
-from collections.abc import Callable
+import json
+from collections.abc import Callable, Mapping
+from typing import Any
 
+from core.fastq.report import report_html
+from core.file_kind import FileKind
 from core.genotypes.store import SUFFIX
 from core.genotypes.store_writer import StoreTarget
 from core.job import Job, JobState, Problem
-from core.records.records import GenomicData
+from core.records.records import QUALITY_HTML, QUALITY_JSON, GenomicData
 from core.records.repositories import UnitOfWork
 from core.records.session import Database
 from core.storage.objects import ObjectStore, delete_folder
 from jobs.attempt import JobBody, JobContext
 from jobs.file_names import known_as, speaking_of
 from jobs.summarise_cohort import summarise_cohort
+from jobs.summarise_reads import summarise_reads, without_curves
 
 
 def run(job: Job, context: JobContext) -> Callable[[UnitOfWork], None]:
@@ -27,27 +33,62 @@ def run(job: Job, context: JobContext) -> Callable[[UnitOfWork], None]:
     with context.database.reading() as tx:
         data = tx.genomic_data.get(genomic_data_id, user_id=job.user_id)
     uri = context.objects.uri_of(data.file_url)
-    store = StoreTarget(context.objects_location, _store_prefix(data, job.attempt))
     with speaking_of(known_as(uri, data.filename)):
-        summary = summarise_cohort(
-            [uri],
-            executor=context.executor,
-            on_progress=context.on_progress,
-            shard_bytes=context.shard_bytes,
-            s3=context.s3,
-            store=store,
-        )
+        facts = _READERS[data.kind](uri, data, job.attempt, context)
     metadata = {
-        **summary,
+        "kind": str(data.kind),
+        **facts,
         "sha256": data.sha256,
         "size_bytes": data.size_bytes,
-        "store": store.prefix.rpartition("/")[2],
     }
 
     def complete(tx: UnitOfWork) -> None:
         tx.genomic_data.complete(genomic_data_id, metadata)
 
     return complete
+
+
+def _read_genotypes(
+    uri: str, data: GenomicData, attempt: int, context: JobContext
+) -> dict[str, object]:
+    store = StoreTarget(context.objects_location, _store_prefix(data, attempt))
+    summary = summarise_cohort(
+        [uri],
+        executor=context.executor,
+        on_progress=context.on_progress,
+        shard_bytes=context.shard_bytes,
+        s3=context.s3,
+        store=store,
+    )
+    return {**summary, "store": store.prefix.rpartition("/")[2]}
+
+
+def _read_reads(
+    uri: str, data: GenomicData, attempt: int, context: JobContext
+) -> dict[str, object]:
+    facts = summarise_reads(
+        uri,
+        executor=context.executor,
+        on_progress=context.on_progress,
+        shard_bytes=context.shard_bytes,
+        s3=context.s3,
+    )
+    facts["files"] = [{**file, "file": data.filename} for file in facts["files"]]
+    prefix = _read_quality_prefix(data, attempt)
+    _put_text(context.objects, f"{prefix}/{QUALITY_JSON}", json.dumps(facts))
+    _put_text(context.objects, f"{prefix}/{QUALITY_HTML}", report_html(facts))
+    return {**without_curves(facts), "read_quality": prefix.rpartition("/")[2]}
+
+
+_READERS: Mapping[FileKind, Callable[[str, GenomicData, int, JobContext], dict[str, Any]]] = {
+    FileKind.VCF: _read_genotypes,
+    FileKind.FASTQ: _read_reads,
+}
+
+
+def _put_text(objects: ObjectStore, key: str, text: str) -> None:
+    with objects.put_stream(key) as writer:
+        writer.write(text.encode())
 
 
 def fail(tx: UnitOfWork, job: Job, problem: Problem) -> None:
@@ -57,20 +98,24 @@ def fail(tx: UnitOfWork, job: Job, problem: Problem) -> None:
 def clean_up(job: Job, state: JobState, database: Database, objects: ObjectStore) -> None:
     """A file that cannot be used is not kept; after our own failure it is, for another try.
 
-    Of the stores, only that of the completed attempt is kept.
+    Of what attempts wrote, only that of the completed one is kept.
     """
     with database.reading() as tx:
         data = tx.genomic_data.get(job.params["genomic_data_id"], user_id=job.user_id)
     if state is JobState.EXECUTOR_ERROR:
         objects.delete(data.file_url)
     for attempt in range(1, job.attempt + 1):
-        prefix = _store_prefix(data, attempt)
-        if prefix != data.store_url:
-            delete_folder(objects, prefix)
+        for prefix in (_store_prefix(data, attempt), _read_quality_prefix(data, attempt)):
+            if prefix not in (data.store_url, data.read_quality_url):
+                delete_folder(objects, prefix)
 
 
 def _store_prefix(data: GenomicData, attempt: int) -> str:
     return f"{data.folder}/genotypes-{attempt}{SUFFIX}"
+
+
+def _read_quality_prefix(data: GenomicData, attempt: int) -> str:
+    return f"{data.folder}/reads-{attempt}"
 
 
 BODY = JobBody(run=run, fail=fail, clean_up=clean_up)

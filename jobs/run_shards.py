@@ -12,12 +12,11 @@ from enum import StrEnum
 from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Generic, NamedTuple, TypeVar, cast
+from typing import Generic, NamedTuple, Protocol, TypeVar, cast
 
 import pyarrow as pa
 
 from core.errors import CuraGenieError, InfrastructureError
-from core.genotypes.source import Cohort, GenotypeShard
 from core.lean_imports import let_in
 from core.memory import give_back_memory
 from jobs.local_ray import has_cluster, join_or_start_ray
@@ -39,14 +38,29 @@ _SMALL_RUN_BYTES = 32 << 20
 _LOCAL_RUN_BYTES = 1 << 30
 
 
-def choose_executor(asked: Executor, cohort: Cohort[GenotypeShard]) -> Executor:
+class NamedFile(Protocol):
+    @property
+    def uri(self) -> str: ...
+
+
+class InputFiles(Protocol):
+    """What a run reads: the files of a cohort, or of reads."""
+
+    @property
+    def files(self) -> Sequence[NamedFile]: ...
+
+    @property
+    def size_bytes(self) -> int: ...
+
+
+def choose_executor(asked: Executor, inputs: InputFiles) -> Executor:
     """What `auto` means here: threads for what one task would hold; else Ray where this process is
     on a cluster or RAY_ADDRESS names one, or the files are very large or remote."""
     if asked is not Executor.AUTO:
         return asked
-    remote = any("://" in file.uri and not file.uri.startswith("file://") for file in cohort.files)
+    remote = any("://" in file.uri and not file.uri.startswith("file://") for file in inputs.files)
     limit = _SMALL_RUN_BYTES if remote or has_cluster() else _LOCAL_RUN_BYTES
-    return Executor.INLINE if cohort.size_bytes <= limit else Executor.RAY
+    return Executor.INLINE if inputs.size_bytes <= limit else Executor.RAY
 
 
 class Finished(NamedTuple):

@@ -14,7 +14,6 @@ import os
 import platform
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import cache
@@ -51,9 +50,10 @@ from core.scoring.totals import totals_of
 from core.storage.byte_ranges import S3Access
 from jobs.output_folder import held
 from jobs.partials import code_digest, content_key, partials_folder, remove_partials
+from jobs.progress_bar import OnProgress, progress_bar
 from jobs.reference_calls import look_for_reference_calls
 from jobs.run_shards import Executor, choose_executor, run_shards
-from jobs.score_shards import OnProgress, ScoreShards, ShardRun
+from jobs.score_shards import ScoreShards, ShardRun
 from jobs.scoring_inputs import CohortScoring, Inputs, open_inputs
 from jobs.shard_plan import Cut, plan_cut
 from jobs.sought_shards import ReadBy, Seeking
@@ -314,7 +314,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         request = _request(options)
-        with kept_out("pandas"), _progress_bar() as on_progress:
+        with kept_out("pandas"), progress_bar("scoring") as on_progress:
             executor = Executor(options.executor)
             summary = score_cohort(request, executor=executor, on_progress=on_progress)
             if options.report:
@@ -428,23 +428,6 @@ def _settings() -> tuple[int | None, S3Access | None, Path]:
 def _field_and_value(text: str) -> tuple[str, str]:
     name, _, value = text.partition("=")
     return name, value
-
-
-@contextmanager
-def _progress_bar() -> Iterator[OnProgress]:
-    """A bar on a terminal, nothing elsewhere."""
-    if not sys.stderr.isatty():
-        yield lambda _done, _total: None
-        return
-    from rich import progress as bar  # noqa: PLC0415 - a batch job need not load it
-    from rich.console import Console  # noqa: PLC0415
-
-    columns = (bar.TextColumn("scoring"), bar.BarColumn(), bar.MofNCompleteColumn())
-    with bar.Progress(
-        *columns, bar.TimeRemainingColumn(), console=Console(stderr=True)
-    ) as progress:
-        task = progress.add_task("scoring", total=None)
-        yield lambda done, total: progress.update(task, completed=done, total=total)
 
 
 if __name__ == "__main__":

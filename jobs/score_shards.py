@@ -32,13 +32,13 @@ from core.scoring.shard_tree import Subtree, add_in_tree, subtrees
 from core.scoring.sums import Sums
 from core.storage.byte_ranges import S3Access
 from jobs.partials import Partials
+from jobs.progress_bar import OnProgress
 from jobs.run_shards import Executor, run_shards
 from jobs.shard_plan import Cut
 
 _DIRECTORIES = "directories"
 """A column beside those of a partial, which only travels."""
 
-OnProgress = Callable[[int, int], None]
 Load = Callable[..., pa.Table]
 """Gives a subtree's partial, or the columns of it that it is called with."""
 

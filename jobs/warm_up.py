@@ -12,7 +12,7 @@ import struct
 import sys
 import tempfile
 from collections.abc import Generator, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from time import perf_counter
@@ -25,6 +25,7 @@ from core.demo_data import (
     write_demo_scoring_file,
     write_demo_vcf,
 )
+from core.errors import FastqFileError
 from core.genome_build import GenomeBuild
 from core.genotypes.calls import GenotypeField
 from core.genotypes.directory_cache import DirectoryCache
@@ -36,6 +37,7 @@ from jobs.run_shards import Executor
 from jobs.score_cohort import score_cohort
 from jobs.scoring_inputs import CohortScoring
 from jobs.summarise_cohort import summarise_cohort
+from jobs.summarise_reads import summarise_reads
 
 _N_VARIANTS = 3600
 _N_SCORES = 5  # of four on, sums are kept side by side
@@ -53,6 +55,7 @@ def warm_up() -> None:
     Nothing is left behind but numba's cache. Raises OSError where the temporary folder is full.
     """
     _find_records()
+    _count_reads()
     with _made_up_scores() as (folder, sites, scores):
         for n_samples in _N_SAMPLES:
             hard, imputed = _genotypes(folder, sites, n_samples)
@@ -79,6 +82,22 @@ def _find_records() -> None:
     id_table(frozenset({"rs1"}))
     description = struct.pack("<7i", 2, 1, 2, 0, ord("#"), 0, len(b"chr1\0")) + b"chr1\0"
     parse_index(b"TBI\1" + struct.pack("<i", 1) + description + struct.pack("<2i", 0, 0))
+
+
+def _count_reads() -> None:
+    """Of a pair that disagrees, so that its names are compared one by one."""
+    with tempfile.TemporaryDirectory(prefix="curagenie-warm-up-") as folder:
+        reads, mates = Path(folder, "reads.fastq"), Path(folder, "mates.fastq")
+        reads.write_text("@r1\nACGT\n+\nIIII\n" * 100)
+        mates.write_text("@r2\nACGT\n+\nIIII\n" * 100)
+        with suppress(FastqFileError):
+            summarise_reads(
+                str(reads),
+                str(mates),
+                executor=Executor.INLINE,
+                on_progress=_tell_nobody,
+                shard_bytes=500,
+            )
 
 
 @contextmanager

@@ -18,7 +18,7 @@ from python_multipart.multipart import MultipartParser, parse_options_header
 from starlette.requests import ClientDisconnect, Request
 
 from core.errors import UnsupportedFormatError, UploadTooLargeError, UserError, Where
-from core.file_kind import HEAD_BYTES, accept_genotypes
+from core.file_kind import HEAD_BYTES, accept_upload
 
 _CHUNK_BYTES = 1024 * 1024
 _MAX_PARTS = 16
@@ -41,7 +41,7 @@ OpenUpload = Callable[[str], AbstractContextManager[UploadWriter]]
 
 def genotype_suffix(head: bytes, filename: str) -> str:
     """Takes the first bytes of genotypes; raises UnsupportedFormatError for any other file."""
-    return accept_genotypes(head, filename=filename).suffix
+    return accept_upload(head, filename=filename).suffix
 
 
 @dataclass(frozen=True, slots=True)
@@ -307,5 +307,5 @@ def _malformed() -> UserError:
 def _too_large(max_bytes: int) -> UploadTooLargeError:
     return UploadTooLargeError(
         f"an upload may have {max_bytes} bytes.",
-        fix="Split the file by chromosome, or raise CURAGENIE_MAX_UPLOAD_BYTES.",
+        fix="Split a VCF by chromosome or a FASTQ by lane, or raise CURAGENIE_MAX_UPLOAD_BYTES.",
     )

@@ -47,6 +47,8 @@ IS_PLAIN = bool(_settings.BOUNDSCHECK) or IS_INTERPRETED
 
 _I1, _I8, _I64 = ir.IntType(1), ir.IntType(8), ir.IntType(64)
 _VECTOR = ir.VectorType(_I8, LANES)
+_CAPITAL = 0xDF
+"""The bits that a letter shares with its capital."""
 
 
 def kernel(function: Callable[P, R]) -> Callable[P, R]:
@@ -144,6 +146,47 @@ def _differ_mask_vector(typingctx: Any, left: Any, at: Any, right: Any, other: A
     return types.int64(left, types.int64, right, types.int64), generate
 
 
+def _letter_mask_vector(typingctx: Any, array: Any, at: Any, letter: Any) -> Any:  # noqa: ARG001
+    if not _is_bytes(array):
+        return None
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        loaded = _load(context, builder, signature.args[0], arguments[0], arguments[1])
+        capital = builder.and_(loaded, ir.Constant(_VECTOR, [_CAPITAL] * LANES))
+        same = builder.icmp_unsigned("==", capital, _splat(builder, arguments[2]))
+        return builder.bitcast(same, _I64)
+
+    return types.int64(array, types.int64, types.uint8), generate
+
+
+def _add_mask_vector(typingctx: Any, counts: Any, at: Any, mask: Any) -> Any:  # noqa: ARG001
+    if not _is_bytes(counts):
+        return None
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        loaded = _load(context, builder, signature.args[0], arguments[0], arguments[1])
+        bits = builder.bitcast(arguments[2], ir.VectorType(_I1, LANES))
+        added = builder.add(loaded, builder.zext(bits, _VECTOR))
+        data = context.make_array(signature.args[0])(context, builder, arguments[0]).data
+        address = builder.bitcast(builder.gep(data, [arguments[1]]), _VECTOR.as_pointer())
+        builder.store(added, address, align=1)
+        return arguments[2]
+
+    return types.int64(counts, types.int64, types.int64), generate
+
+
+def _word_at_native(typingctx: Any, array: Any, at: Any) -> Any:  # noqa: ARG001
+    if not _is_bytes(array):
+        return None
+
+    def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        data = context.make_array(signature.args[0])(context, builder, arguments[0]).data
+        address = builder.bitcast(builder.gep(data, [arguments[1]]), _I64.as_pointer())
+        return builder.load(address, align=1)
+
+    return types.int64(array, types.int64), generate
+
+
 def _move_down_vector(typingctx: Any, array: Any, first: Any, n_bytes: Any) -> Any:  # noqa: ARG001
     if not _is_bytes(array):
         return None
@@ -159,6 +202,9 @@ def _move_down_vector(typingctx: Any, array: Any, first: Any, n_bytes: Any) -> A
 
 _move_down_of: Any = intrinsic(_move_down_vector)
 _equal_mask_of: Any = intrinsic(_equal_mask_vector)
+_letter_mask_of: Any = intrinsic(_letter_mask_vector)
+_add_mask_of: Any = intrinsic(_add_mask_vector)
+_word_at_of: Any = intrinsic(_word_at_native)
 _differ_mask_of: Any = intrinsic(_differ_mask_vector)
 
 
@@ -200,6 +246,30 @@ def _differ_mask_plain(left: Bytes, at: int, right: Bytes, other: int) -> int:
 
 
 @inner_kernel
+def _letter_mask_plain(array: Bytes, at: int, letter: int) -> int:
+    mask = 0
+    for i in range(LANES):
+        if array[at + i] & _CAPITAL == letter:
+            mask |= 1 << i
+    return mask
+
+
+@inner_kernel
+def _add_mask_plain(counts: Bytes, at: int, mask: int) -> int:
+    for i in range(LANES):
+        counts[at + i] += mask >> i & 1
+    return mask
+
+
+@inner_kernel
+def _word_at_plain(array: Bytes, at: int) -> int:
+    word = 0
+    for i in range(8):
+        word |= int(array[at + i]) << (8 * i)
+    return word
+
+
+@inner_kernel
 def _move_down_plain(array: Bytes, first: int, n_bytes: int) -> int:
     for i in range(n_bytes):
         array[i] = array[first + i]
@@ -219,6 +289,21 @@ def _equal_mask(array: Bytes, at: int, byte: int) -> int:
 @inlined_kernel
 def _differ_mask(left: Bytes, at: int, right: Bytes, other: int) -> int:
     return _differ_mask_of(left, at, right, other)
+
+
+@inlined_kernel
+def _letter_mask(array: Bytes, at: int, letter: int) -> int:
+    return _letter_mask_of(array, at, letter)
+
+
+@inlined_kernel
+def _add_mask(counts: Bytes, at: int, mask: int) -> int:
+    return _add_mask_of(counts, at, mask)
+
+
+@inlined_kernel
+def _word_at(array: Bytes, at: int) -> int:
+    return _word_at_of(array, at)
 
 
 @inner_kernel
@@ -255,6 +340,16 @@ bit_count = _bit_count_plain if IS_PLAIN else _bit_count
 
 equal_mask = _equal_mask_plain if IS_PLAIN else _equal_mask
 """(array, at, byte) -> mask of array[at : at + 64] == byte."""
+
+letter_mask = _letter_mask_plain if IS_PLAIN else _letter_mask
+"""(array, at, letter) -> mask of array[at : at + 64] == letter, a capital, in either case."""
+
+add_mask = _add_mask_plain if IS_PLAIN else _add_mask
+"""(counts, at, mask) -> mask, and 1 is added to each of counts[at : at + 64] whose bit is set; the
+caller sees to it that none passes 255."""
+
+word_at = _word_at_plain if IS_PLAIN else _word_at
+"""(array, at) -> array[at : at + 8] as a little-endian int64 (numba runs on no other machine)."""
 
 move_down = _move_down_plain if IS_PLAIN else _move_down
 """(array, first, n_bytes) -> n_bytes, and array[:n_bytes] becomes array[first : first + n_bytes];

@@ -6,6 +6,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
+from core.errors import ConflictError
+from core.file_kind import FileKind, kind_of_key
 from core.genome_build import GenomeBuild
 
 
@@ -17,6 +19,9 @@ class RecordStatus(StrEnum):
 
 NO_REFERENCE = "no_reference"
 """Why `PrsScore.score` is null: a percentile needs a reference distribution."""
+
+QUALITY_JSON, QUALITY_HTML = "quality.json", "quality.html"
+"""What is stored of the quality of reads: all numbers and curves, and the same as a page."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +55,28 @@ class GenomicData:
     @property
     def store_url(self) -> str | None:
         """The storage prefix of the genotype store; None where the file has none (yet)."""
-        name: str | None = (self.metadata_json or {}).get("store")
-        return f"{self.folder}/{name}" if name is not None else None
+        return self._stored("store")
+
+    @property
+    def read_quality_url(self) -> str | None:
+        """The storage prefix of QUALITY_JSON and QUALITY_HTML; None where there are none (yet)."""
+        return self._stored("read_quality")
+
+    @property
+    def kind(self) -> FileKind:
+        return kind_of_key(self.file_url)
+
+    def require_genotypes(self) -> None:
+        """Raises ConflictError where there are only reads."""
+        if self.kind is FileKind.FASTQ:
+            raise ConflictError(
+                f"genomic data {self.id} holds reads (FASTQ), which cannot be scored.",
+                fix="Reads need alignment and variant calling first; upload the resulting VCF.",
+            )
+
+    def _stored(self, name: str) -> str | None:
+        stored: str | None = (self.metadata_json or {}).get(name)
+        return f"{self.folder}/{stored}" if stored is not None else None
 
     @property
     def quality(self) -> Mapping[str, Any] | None:

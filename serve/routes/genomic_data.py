@@ -4,14 +4,15 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from http import HTTPStatus
-from typing import Any
+from typing import Annotated, Any
 from uuid import uuid4
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from pydantic import TypeAdapter, ValidationError
 
 from core.errors import ConflictError
+from core.file_kind import FileKind, kind_of_key
 from core.genotypes.quality_summary import SAMPLES_KEY
 from core.records.records import GenomicData, RecordStatus
 from core.storage.objects import ObjectStore, ObjectWriter
@@ -21,6 +22,7 @@ from serve.result_tables import read_page
 from serve.schemas.genomic_data import (
     GenomicDataOut,
     GenomicDataPage,
+    ReadQualityFormat,
     RecordId,
     UserId,
     UserIdText,
@@ -33,6 +35,13 @@ from serve.upload_form import ReceivedForm, content_length, receive_upload
 router = APIRouter(prefix="/api/genomic-data", tags=["genomic data"])
 
 _USER_ID = TypeAdapter[str](UserIdText)
+_PAGE_HEADERS = {
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'",
+}
+_STEMS = {FileKind.VCF: "genotypes", FileKind.FASTQ: "reads"}
+"""How storage keys of uploads end, up to the suffix."""
+
 _FORM: dict[str, Any] = {
     "requestBody": {
         "required": True,
@@ -47,7 +56,8 @@ _FORM: dict[str, Any] = {
                             "type": "string",
                             "contentMediaType": "application/octet-stream",
                             "format": "binary",
-                            "description": "A VCF, plain or compressed with bgzip or gzip.",
+                            "description": "A VCF or a FASTQ, plain or compressed with bgzip "
+                            "or gzip.",
                         },
                     },
                 }
@@ -69,7 +79,8 @@ async def upload_genomic_data(
     """Store a file and start its processing. The answer comes before the processing ends.
 
     The body is a stream and is never spooled. `upload_complete` on the user's WebSocket, or the
-    record itself, says how it ended. FASTQ is refused with 415 for now.
+    record itself, says how it ended. A VCF can be scored then; of a FASTQ the quality of the reads
+    is told.
     """
     upload = _Upload(services.objects)
     record = await receive_upload(
@@ -96,7 +107,7 @@ class _Upload:
 
     @contextmanager
     def open(self, suffix: str) -> Iterator[ObjectWriter]:
-        self.key = f"{self._folder}/genotypes{suffix}"
+        self.key = f"{self._folder}/{_STEMS[kind_of_key(suffix)]}{suffix}"
         with self._objects.put_stream(self.key) as writer:
             yield writer
             self.sha256, self.size_bytes = writer.sha256, writer.size_bytes
@@ -201,9 +212,40 @@ def _counted_data(services: Services, genomic_data_id: int) -> GenomicData:
             f"genomic data {genomic_data_id} could not be read, so it has no quality.",
             fix=f"See the problem of /api/genomic-data/{genomic_data_id}, and upload it again.",
         )
+    if data.kind is FileKind.FASTQ:
+        raise ConflictError(
+            f"genomic data {genomic_data_id} holds reads (FASTQ) and no genotypes.",
+            fix=f"See /api/genomic-data/{genomic_data_id}/read-quality.",
+        )
     if data.quality is None:
         raise ConflictError(
             f"genomic data {genomic_data_id} was processed without its quality being counted.",
             fix="Upload the file again.",
         )
     return data
+
+
+@router.get(
+    "/{genomic_data_id}/read-quality",
+    response_class=Response,
+    responses={
+        200: {"content": {kind.media_type: {} for kind in ReadQualityFormat}},
+        **problem_responses(404, 409, 422),
+    },
+)
+def get_read_quality(
+    genomic_data_id: RecordId,
+    services: ServicesOf,
+    kind: Annotated[ReadQualityFormat, Query(alias="format")] = ReadQualityFormat.JSON,
+) -> Response:
+    """The quality of a FASTQ's reads with its curves over cycles, as JSON or as one HTML page."""
+    with services.database.reading() as tx:
+        record = tx.genomic_data.get(genomic_data_id, user_id=None)
+    if record.read_quality_url is None:
+        raise ConflictError(
+            f"genomic data {genomic_data_id} has no quality of reads: it is {record.status} and "
+            f"a {record.kind}.",
+            fix="Ask for a FASTQ whose status is completed.",
+        )
+    with services.objects.open(f"{record.read_quality_url}/{kind.object_name}") as stream:
+        return Response(stream.read(), media_type=kind.media_type, headers=_PAGE_HEADERS)

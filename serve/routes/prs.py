@@ -45,6 +45,7 @@ def calculate_prs(wanted: PrsCalculate, response: Response, services: ServicesOf
     """
     with services.database.reading() as tx:
         genomic_data = tx.genomic_data.get(wanted.genomic_data_id, user_id=None)
+    genomic_data.require_genotypes()
     _require_completed(genomic_data)
     accessions = _installed_accessions(services, wanted, genomic_data)
     with services.database.transaction() as tx:

@@ -2,18 +2,32 @@
 
 from dataclasses import asdict
 from datetime import datetime
+from enum import StrEnum
 from typing import Annotated, Any
 
 from fastapi import Path
 from pydantic import BaseModel, Field, StringConstraints
 
-from core.records.records import GenomicData, RecordStatus
+from core.records.records import QUALITY_HTML, QUALITY_JSON, GenomicData, RecordStatus
 
 UserIdText = Annotated[
     str, StringConstraints(max_length=128, pattern=r"^[A-Za-z0-9][A-Za-z0-9_.@:+-]*$")
 ]
 UserId = Annotated[UserIdText, Path(examples=["alice"])]
 RecordId = Annotated[int, Path(ge=1, le=2**63 - 1)]
+
+
+class ReadQualityFormat(StrEnum):
+    JSON = "json"
+    HTML = "html"
+
+    @property
+    def media_type(self) -> str:
+        return "application/json" if self is ReadQualityFormat.JSON else "text/html"
+
+    @property
+    def object_name(self) -> str:
+        return QUALITY_JSON if self is ReadQualityFormat.JSON else QUALITY_HTML
 
 
 class GenomicDataLinks(BaseModel):

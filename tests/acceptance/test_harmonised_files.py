@@ -24,7 +24,7 @@ def rows_of(path: Path) -> list[dict[str, str]]:
     return list(csv.DictReader(table, delimiter="\t"))
 
 
-def vcf_of_sites(rows: list[dict[str, str]], path: Path) -> Path:
+def vcf_of_sites(rows: list[dict[str, str]], path: Path) -> str:
     """The same calls for the same rows, whatever the build; every third has the effect allele as
     REF."""
     draw = random.Random(1)

@@ -28,6 +28,23 @@ def scoring_call(*, arguments: list[str], ray_cpus: int | None, holds_scoring_fi
     return score
 
 
+def fastq_call(*, reads: str, output: str) -> Call:
+    """`summarise_reads` in threads of this process; its facts go to `output` as JSON."""
+    from jobs.run_shards import Executor
+    from jobs.summarise_reads import summarise_reads
+
+    def summarise() -> None:
+        facts = summarise_reads(
+            reads,
+            executor=Executor.INLINE,
+            on_progress=lambda _done, _total: None,
+            shard_bytes=None,
+        )
+        Path(output).write_text(json.dumps(facts))
+
+    return summarise
+
+
 def cyvcf2_call(*, vcf: str, score: str, output: str, field: str) -> Call:
     """Σ weight × dosage of the effect allele over a VCF, one score; missing calls count as the mean
     of the called. `score` is in plink2's notation; the sums go to `output` as JSON."""

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from tests.benchmarks.fastq_rows import FastqRow
 from tests.benchmarks.peers import PLINK2, Gnomon, Plink2
 from tests.benchmarks.programs import (
     OURS_COLD,
@@ -21,7 +22,7 @@ from tests.benchmarks.service import ServiceRows
 from tests.benchmarks.shapes import Shapes
 from tests.benchmarks.store_rows import store_rows
 from tests.benchmarks.vcf_rows import dense_rows, panel_row, sparse_rows
-from tests.benchmarks.waiting import NotBuilt, Row
+from tests.benchmarks.waiting import Row
 
 MIB = 1 << 20
 
@@ -37,7 +38,7 @@ def all_rows(shapes: Shapes, peers: Path) -> Sequence[Row]:
         *_side_by_side(shapes),
         _one_task(shapes),
         *ServiceRows.of(shapes),
-        NotBuilt("fastq", "FASTQ quality", "≥ 1.5 M reads/s gz per core", "issue 4 builds it"),
+        FastqRow(shapes.n_reads),
     )
 
 

@@ -11,7 +11,8 @@ from tests.benchmarks.scoring_files import ScoreSet
 class Shapes:
     """`phased_long` repeats `phased` on other positions, and `to_store` does so more often.
 
-    `tells_cold`: whole processes run for the rows, too, whose goal is a warm call.
+    `tells_cold`: whole processes run for the rows, too, whose goal is a warm call. `n_reads`: of
+    the FASTQ.
     """
 
     baseline: CohortShape
@@ -28,6 +29,7 @@ class Shapes:
     small: CohortShape
     upload: CohortShape
 
+    n_reads: int = 1_000_000
     tells_cold: bool = True
 
     dense: ScoreSet = ScoreSet("dense")
@@ -67,6 +69,7 @@ FULL = Shapes(
 )
 
 QUICK = Shapes(
+    n_reads=100_000,
     tells_cold=False,
     baseline=replace(_PHASED, name="quick-baseline", n_variants=2_500),
     phased=replace(_PHASED, name="quick-phased", n_variants=5_000),

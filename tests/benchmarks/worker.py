@@ -97,11 +97,18 @@ def _sgemm(parameters: Mapping[str, Any]) -> Call:
     return sgemm_call(**parameters)
 
 
+def _fastq(parameters: Mapping[str, Any]) -> Call:
+    from tests.benchmarks.calls import fastq_call
+
+    return fastq_call(**parameters)
+
+
 CALLS = {
     "score": _score,
     "inflate": _inflate,
     "cyvcf2": _cyvcf2,
     "sgemm": _sgemm,
+    "fastq": _fastq,
 }
 """What a worker can do; each imports only what it needs, because imports are memory too."""
 

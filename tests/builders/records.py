@@ -40,25 +40,32 @@ def upload(tx: UnitOfWork, *, user_id: str = USER, file_url: str = "genomic_data
     return tx.genomic_data.attach_job(data.id, job.id)
 
 
-def stored_upload(tx: UnitOfWork, objects: ObjectStore, content: bytes) -> GenomicData:
-    """A record in processing whose file is in the store under KEY, without a job."""
-    with objects.put_stream(KEY) as writer:
+def stored_upload(
+    tx: UnitOfWork, objects: ObjectStore, content: bytes, *, key: str = KEY
+) -> GenomicData:
+    """A record in processing whose file is in the store under `key`, without a job."""
+    with objects.put_stream(key) as writer:
         writer.write(content)
     return tx.genomic_data.create(
         user_id=USER,
         filename=FILENAME,
-        file_url=KEY,
+        file_url=key,
         sha256=writer.sha256,
         size_bytes=writer.size_bytes,
     )
 
 
 def processed_upload(
-    database: Database, environment: JobEnvironment, objects: ObjectStore, content: bytes
+    database: Database,
+    environment: JobEnvironment,
+    objects: ObjectStore,
+    content: bytes,
+    *,
+    key: str = KEY,
 ) -> GenomicData:
     """An upload as one attempt of its job leaves it: read and stored, or refused."""
     with database.transaction() as tx:
-        data = stored_upload(tx, objects, content)
+        data = stored_upload(tx, objects, content, key=key)
         submitted = submit_genomic_file(tx, data)
         job = tx.jobs.lease(submitted.queue, owner="test", seconds=30)
     assert job is not None

@@ -1,5 +1,6 @@
 """Uploads read by the real reader, in threads, from local disk and from a real S3 server."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import NoReturn
@@ -10,17 +11,19 @@ from core.genotypes.calls import GenotypeField, HalfCall
 from core.genotypes.formats import open_cohort
 from core.genotypes.source import BlockReader, GenotypeShard, plan_shards
 from core.job import Job, JobState, Queue
-from core.records.records import RecordStatus
+from core.records.records import QUALITY_HTML, QUALITY_JSON, RecordStatus
 from core.records.session import Database
 from core.storage.byte_ranges import S3Access
 from core.storage.objects import ObjectsLocation, ObjectStore, open_objects
 from jobs import process_genomic_file
 from jobs.attempt import JobContext, JobEnvironment, run_attempt
 from jobs.submit import submit_genomic_file
+from tests.builders.fastq import fastq_text, random_reads
 from tests.builders.records import FILENAME, KEY, USER, processed_upload, stored_upload
 from tests.builders.s3_server import running_s3_server
 from tests.builders.vcf import Record, bgzip, vcf_text
 
+FASTQ_KEY = KEY.replace(".vcf.gz", ".fastq.gz")
 RECORDS = [Record("1", 1000 + i, ["0/1", "1/1"]) for i in range(50)]
 
 
@@ -31,6 +34,7 @@ def test_a_vcf_is_completed_with_what_is_in_it(
     assert data.status is RecordStatus.COMPLETED
     assert data.metadata_json is not None
     facts = data.metadata_json
+    assert facts["kind"] == "vcf"
     assert (facts["build"], facts["n_samples"], facts["n_variants"]) == ("GRCh37", 2, 50)
     assert facts["contigs"] == {"1": 50}
     assert facts["call_rate"] == 1.0
@@ -40,6 +44,42 @@ def test_a_vcf_is_completed_with_what_is_in_it(
         last_two = tx.events.after(USER, 0)[-2:]
     assert [event.type for event in last_two] == ["upload_complete", "job_state"]
     assert last_two[0].data["metadata"] == facts
+
+
+def test_a_fastq_is_completed_with_the_quality_of_its_reads(
+    database: Database, environment: JobEnvironment, objects: ObjectStore
+) -> None:
+    content = bgzip(fastq_text(random_reads(500)))
+    data = processed_upload(database, environment, objects, content, key=FASTQ_KEY)
+    assert data.status is RecordStatus.COMPLETED
+    facts = data.metadata_json
+    assert facts is not None
+    assert (facts["kind"], facts["n_reads"], facts["n_bases"]) == ("fastq", 500, 75_000)
+    (file,) = facts["files"]
+    assert file["file"] == FILENAME
+    assert "curves" not in file
+    assert len(json.dumps(dict(facts))) < 4096
+    with objects.open(f"{data.read_quality_url}/{QUALITY_JSON}") as stream:
+        stored = json.loads(stream.read())
+    assert len(stored["files"][0]["curves"]["quality"]["mean"]) == 150
+    assert objects.exists(f"{data.read_quality_url}/{QUALITY_HTML}")
+    with database.reading() as tx:
+        last_two = tx.events.after(USER, 0)[-2:]
+    assert [event.type for event in last_two] == ["upload_complete", "job_state"]
+    assert last_two[0].data["metadata"] == facts
+
+
+def test_a_broken_fastq_fails_with_the_record_and_nothing_of_it_is_kept(
+    database: Database, environment: JobEnvironment, objects: ObjectStore, tmp_path: Path
+) -> None:
+    content = fastq_text(random_reads(20)) + b"@broken\nACGT\n+\nIII\n"
+    data = processed_upload(database, environment, objects, content, key=FASTQ_KEY)
+    assert data.status is RecordStatus.FAILED
+    assert data.problem is not None
+    assert (data.problem["code"], data.problem["file"]) == ("invalid_fastq_file", FILENAME)
+    assert "record 21 " in data.problem["detail"]
+    assert str(tmp_path) not in str(data.problem)
+    assert list(objects.keys("genomic_data")) == []
 
 
 @pytest.mark.parametrize(

@@ -22,6 +22,7 @@ from core.demo_data import (
     write_demo_scoring_file,
     write_demo_vcf,
 )
+from tests.builders.fastq import fastq_text, random_reads
 from tests.builders.live_service import LiveService, Message, read_until
 from tests.builders.vcf import Record, bgzip, vcf_text
 
@@ -177,16 +178,20 @@ def test_a_client_that_leaves_in_the_middle_of_an_upload_leaves_nothing(
         assert http.get("/health").status_code == 200
 
 
-def test_a_fastq_is_refused_while_the_service_goes_on(live_service: LiveService) -> None:
-    with live_service.http() as http:
-        answer = http.post(
-            "/api/genomic-data/upload",
-            data={"user_id": "reads"},
-            files={"file": ("reads.fastq", b"@r1\nACGT\n+\nIIII\n")},
-        )
-        assert answer.status_code == 415
-        assert answer.json()["code"] == "unsupported_format"
-        assert http.get("/health").status_code == 200
+def test_a_fastq_is_read_to_its_quality_and_cannot_be_scored(live_service: LiveService) -> None:
+    with live_service.events("reads") as socket, live_service.http() as http:
+        record = live_service.upload("reads", fastq_text(random_reads(200)), name="reads.fastq")
+        messages = read_until(socket, "upload_complete")
+        (complete,) = (m for m in messages if m["event"] == "upload_complete")
+        assert complete["data"]["metadata"]["kind"] == "fastq"
+        assert complete["data"]["metadata"]["n_reads"] == 200
+        url = f"/api/genomic-data/{record['id']}/read-quality"
+        assert http.get(url).json()["files"][0]["file"] == "reads.fastq"
+        assert "<svg" in http.get(url, params={"format": "html"}).text
+        body = {"genomic_data_id": record["id"], "accessions": ["PGS000001"]}
+        answer = http.post("/api/prs/calculate", json=body)
+        assert answer.status_code == 409
+        assert "alignment and variant calling" in answer.json()["fix"]
 
 
 def test_more_sockets_than_serves_default_limit_do_not_block_each_other(

@@ -141,7 +141,7 @@ def test_missing_fields_are_all_named() -> None:
         (form(part("user_id", b"\xff"), part("file", VCF, "a.vcf")), UserError),
         (part("user_id", b"u") + part("file", VCF, "a.vcf"), UserError),
         (b"hello", UserError),
-        (form(part("user_id", b"u"), part("file", b"@r\nA\n+\nI\n", "a")), UnsupportedFormatError),
+        (form(part("user_id", b"u"), part("file", b"@HD\tVN:1.6\n", "a")), UnsupportedFormatError),
         (form(part("file", VCF, "a.vcf")), RequestValidationError),
     ],
     ids=[
@@ -153,7 +153,7 @@ def test_missing_fields_are_all_named() -> None:
         "not UTF-8",
         "cut before the end",
         "no boundary",
-        "FASTQ",
+        "SAM",
         "no user_id",
     ],
 )

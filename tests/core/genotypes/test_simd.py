@@ -39,6 +39,32 @@ def test_differ_mask_marks_the_bytes_that_differ(differ, content, at, other):
     assert unsigned(differ(array.copy(), at, array.copy(), other)) == as_mask(left != right)
 
 
+@pytest.mark.parametrize("mask_of", [simd.letter_mask, simd._letter_mask_plain])
+@given(text=st.text("AaBbN\n ", min_size=128, max_size=192), at=st.integers(0, simd.LANES))
+def test_letter_mask_marks_a_letter_in_either_case(mask_of, text, at):
+    array = np.frombuffer(text.encode(), np.uint8)
+    expected = as_mask(letter in "Aa" for letter in text[at : at + simd.LANES])
+    assert unsigned(mask_of(array.copy(), at, ord("A"))) == expected
+
+
+@pytest.mark.parametrize("add", [simd.add_mask, simd._add_mask_plain])
+@given(content=BYTES, at=st.integers(0, simd.LANES), mask=st.integers(-(2**63), 2**63 - 1))
+def test_a_mask_is_added_to_counts(add, content, at, mask):
+    counts = np.frombuffer(content, np.uint8) % 255
+    expected = counts.copy()
+    expected[at : at + simd.LANES] += np.array([mask >> i & 1 for i in range(64)], np.uint8)
+    added = counts.copy()
+    assert add(added, at, mask) == mask
+    assert added.tolist() == expected.tolist()
+
+
+@pytest.mark.parametrize("read", [simd.word_at, simd._word_at_plain])
+@given(content=BYTES, at=st.integers(0, simd.LANES))
+def test_a_word_is_eight_bytes_from_the_lowest_on(read, content, at):
+    word = read(np.frombuffer(content, np.uint8).copy(), at)
+    assert unsigned(word) == int.from_bytes(content[at : at + 8], "little")
+
+
 @pytest.mark.parametrize("move", [simd.move_down, simd._move_down_plain])
 @given(content=BYTES, first=st.integers(0, simd.LANES), n_bytes=st.integers(0, simd.LANES))
 def test_bytes_move_down_over_themselves(move, content, first, n_bytes):

@@ -68,7 +68,43 @@ def test_the_record_and_its_job_can_be_read_at_once(client: TestClient) -> None:
 @pytest.mark.parametrize(
     "content", [b"@r1\nACGT\n+\nIIII\n", gzip.compress(b"@r1\nACGT\n+\nIIII\n")]
 )
-def test_a_fastq_is_refused_with_the_reason(
+def test_a_fastq_is_accepted_and_its_quality_is_not_there_yet(
+    client: TestClient, services: Services, content: bytes
+) -> None:
+    answer = upload(client, content, name="reads.fastq")
+    assert answer.status_code == 202
+    record = answer.json()
+    suffix = ".fastq.gz" if content.startswith(b"\x1f") else ".fastq"
+    assert record["file_url"].endswith(f"/reads{suffix}")
+    early = client.get(f"/api/genomic-data/{record['id']}/read-quality")
+    assert early.status_code == 409
+    assert "it is processing and a fastq" in early.json()["detail"]
+
+
+def test_the_quality_of_reads_is_told_as_json_and_as_a_page(
+    client: TestClient, services: Services
+) -> None:
+    record = upload(client, b"@r1\nACGT\n+\nIIII\n", name="reads.fastq").json()
+    folder = record["file_url"].rpartition("/")[0]
+    for name, content in (("quality.json", b'{"n_reads": 1}'), ("quality.html", b"<p>1</p>")):
+        with services.objects.put_stream(f"{folder}/reads-1/{name}") as writer:
+            writer.write(content)
+    with services.database.transaction() as tx:
+        tx.genomic_data.complete(record["id"], {"kind": "fastq", "read_quality": "reads-1"})
+    url = f"/api/genomic-data/{record['id']}/read-quality"
+    assert client.get(url).json() == {"n_reads": 1}
+    page = client.get(url, params={"format": "html"})
+    assert page.text == "<p>1</p>"
+    assert page.headers["content-type"].startswith("text/html")
+    assert "default-src 'none'" in page.headers["content-security-policy"]
+    assert client.get(url, params={"format": "pdf"}).status_code == 422
+    of_genotypes = client.get(f"/api/genomic-data/{record['id']}/quality")
+    assert of_genotypes.status_code == 409
+    assert of_genotypes.json()["fix"] == f"See {url}."
+
+
+@pytest.mark.parametrize("content", [b"@HD\tVN:1.6\n", gzip.compress(b"@SQ\tSN:1\n")])
+def test_a_sam_is_refused_with_the_reason(
     client: TestClient, services: Services, content: bytes
 ) -> None:
     answer = upload(client, content, name="reads.fastq")
@@ -76,7 +112,7 @@ def test_a_fastq_is_refused_with_the_reason(
     assert answer.headers["content-type"] == "application/problem+json"
     problem = answer.json()
     assert problem["code"] == "unsupported_format"
-    assert "FASTQ" in problem["detail"]
+    assert "SAM" in problem["detail"]
     assert problem["file"] == "reads.fastq"
     assert "variant calling" in problem["fix"]
     assert stored_files(services) == []

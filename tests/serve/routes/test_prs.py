@@ -27,6 +27,7 @@ from jobs.attempt import JobEnvironment, run_attempt
 from jobs.catalogue import BODIES
 from jobs.run_shards import Executor
 from serve.services import Services
+from tests.builders.fastq import fastq_text, random_reads
 from tests.builders.pgs_catalog import PgsCatalogServer
 from tests.builders.report_page import numbers_in, parse_page
 from tests.builders.scoring_file import Row, write_harmonised_file
@@ -88,6 +89,20 @@ def prs_id(client: TestClient, demo_files: Path, run_jobs: RunJobs) -> int:
     assert accepted.status_code == 202, accepted.text
     run_jobs()
     return accepted.json()["prs_ids"][0]
+
+
+def test_reads_cannot_be_scored(client: TestClient, tmp_path: Path, run_jobs: RunJobs) -> None:
+    reads = tmp_path / "reads.fastq"
+    reads.write_bytes(fastq_text(random_reads(5)))
+    data_id = upload(client, reads)
+    run_jobs()
+    record = client.get(f"/api/genomic-data/{data_id}").json()
+    assert (record["status"], record["metadata"]["kind"]) == ("completed", "fastq")
+    body = {"genomic_data_id": data_id, "accessions": [DEMO_ACCESSION]}
+    answer = client.post("/api/prs/calculate", json=body)
+    assert answer.status_code == 409
+    assert "holds reads (FASTQ)" in answer.json()["detail"]
+    assert "alignment and variant calling" in answer.json()["fix"]
 
 
 def test_a_calculation_is_answered_with_its_job_and_one_id_per_accession(

@@ -1,0 +1,1 @@
+"""Sequencing reads: FASTQ files in, counts of their quality out."""
