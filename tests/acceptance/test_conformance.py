@@ -1,4 +1,4 @@
-"""hts-specs' VCFs: each is read or refused with a reason, and which of both is written down here."""
+"""VCFs of hts-specs: each is read or refused with a reason, and which of both is written here."""
 
 import json
 import os
