@@ -102,6 +102,10 @@ class ScoringFileError(UserError):
     code = "invalid_scoring_file"
 
 
+class ChainFileError(UserError):
+    code = "invalid_chain_file"
+
+
 class FrequencyFileError(UserError):
     code = "invalid_frequency_file"
 

@@ -14,7 +14,7 @@ import os
 import platform
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from functools import cache
 from importlib.metadata import version
@@ -228,7 +228,7 @@ def _content_key(
             "code": code_digest(),
             "genotypes": [inputs.sha256[uri] for uri in request.genotypes],
             "scoring_files": [(file.accession, file.sha256) for file in inputs.files],
-            "tables": [inputs.sha256.get(str(p)) for p in (request.frequencies, request.samples)],
+            "tables": [inputs.sha256.get(str(p)) for p in _tables(request)],
             "policy": inputs.policy.as_dict(),
             "genotype_field": request.genotype_field,
             "build": inputs.build,
@@ -236,6 +236,10 @@ def _content_key(
             "read_by": read_by,  # it decides how the records are counted
         }
     )
+
+
+def _tables(request: CohortScoring) -> tuple[Path | None, ...]:
+    return (request.frequencies, request.samples, request.chain)
 
 
 def _summary(
@@ -247,6 +251,7 @@ def _summary(
         "genotypes": [_named(uri, inputs) for uri in request.genotypes],
         "frequencies": _named(str(request.frequencies), inputs) if request.frequencies else None,
         "samples": _named(str(request.samples), inputs) if request.samples else None,
+        "chain": _named(str(request.chain), inputs) if request.chain else None,
         "n_samples": len(inputs.cohort.samples),
         "build": inputs.build,
         "build_source": inputs.build_source,
@@ -280,6 +285,7 @@ def _score_facts(inputs: Inputs, coverage: Sequence[Coverage]) -> dict[str, obje
             "status": score_status(covered, inputs.policy),
             "scoring_file": {"uri": file.source, "sha256": file.sha256},
             "build": file.build,
+            "liftover": asdict(file.lifted) if file.lifted is not None else None,
             "n_rows": covered.n_rows,
             "n_matched": covered.n_matched,
             "n_excluded": covered.n_excluded,
@@ -362,6 +368,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--missing", choices=_words(Missing), help="what a missing call counts as")
     add("--frequencies", type=Path, metavar="FILE", help="allele frequencies (.afreq or TSV)")
     add("--samples", type=Path, metavar="TSV", help="sample sheet: sample, sex")
+    add("--chain", type=Path, metavar="FILE", help="UCSC chain that lifts scores of another build")
     add("--genotype-field", choices=_words(GenotypeField), default="auto")
     add("--min-overlap", metavar="X", help="coverage below which a score is marked (0-1)")
     add("--policy", action="append", default=[], metavar="FIELD=VALUE", help="one policy field")
@@ -391,6 +398,7 @@ def _request(options: argparse.Namespace) -> CohortScoring:
         overrides=overrides,
         frequencies=options.frequencies,
         samples=options.samples,
+        chain=options.chain,
         genotype_field=GenotypeField(options.genotype_field),
         reuse=not options.no_reuse,
         s3=s3,

@@ -16,6 +16,7 @@ from core.genotypes.formats import content_uris, stated_sexes
 from core.genotypes.source import Cohort, GenotypeShard
 from core.samples import read_sample_sheet
 from core.scoring.frequencies import Frequencies, read_frequencies
+from core.scoring.liftover import Chain, lift_over, open_chain
 from core.scoring.policy import Compat, ScoringPolicy, policy_for
 from core.scoring.scoring_file import ScoringFile, read_scoring_files
 from core.scoring.shared_columns import SharedColumns
@@ -38,6 +39,7 @@ class CohortScoring:
     overrides: Mapping[str, str] = field(default_factory=dict)
     frequencies: Path | None = None
     samples: Path | None = None
+    chain: Path | None = None
     genotype_field: GenotypeField = GenotypeField.AUTO
     reuse: bool = True
     s3: S3Access | None = None
@@ -68,7 +70,8 @@ def open_inputs(request: CohortScoring, cohort: Cohort) -> Inputs:
     """
     known = _genotype_build(request, cohort)
     with _digests(request) as digests:
-        files, refused = usable_scoring_files(request.scoring_files, known)
+        chain = open_chain(request.chain) if request.chain is not None else None
+        files, refused = usable_scoring_files(request.scoring_files, known, chain)
     frequencies = read_frequencies(request.frequencies) if request.frequencies else None
     return Inputs(
         cohort=cohort,
@@ -109,14 +112,15 @@ def _build_source(
 
 
 def usable_scoring_files(
-    paths: Sequence[Path], build: GenomeBuild | None
+    paths: Sequence[Path], build: GenomeBuild | None, chain: Chain | None = None
 ) -> tuple[tuple[ScoringFile, ...], dict[str, UserError]]:
-    """The usable files, and the error of each file that is not."""
+    """The usable files, and the error of each file that is not; files of another build than the
+    genotypes' are lifted over where there is a chain."""
     files: dict[str, ScoringFile] = {}
     refused: dict[str, UserError] = {}
     shared = SharedColumns()
     with ThreadPoolExecutor(max_workers=len(os.sched_getaffinity(0))) as threads:
-        read = threads.map(partial(_scores, build=build), paths)
+        read = threads.map(partial(_scores, build=build, chain=chain), paths)
         for path, scores in zip(paths, read, strict=True):
             if isinstance(scores, UserError):
                 refused[str(path)] = scores
@@ -131,24 +135,29 @@ def usable_scoring_files(
     return tuple(files.values()), refused
 
 
-def _scores(path: Path, build: GenomeBuild | None) -> tuple[ScoringFile, ...] | UserError:
+def _scores(
+    path: Path, build: GenomeBuild | None, chain: Chain | None
+) -> tuple[ScoringFile, ...] | UserError:
     """The scores of a file, or why it cannot be used."""
     try:
         files = read_scoring_files(path)
-        for file in files:
-            _require_build(file, build)
+        return tuple(_on_build(file, build, chain) for file in files)
     except (ScoringFileError, GenomeBuildError) as error:
         return error
-    return files
 
 
-def _require_build(file: ScoringFile, build: GenomeBuild | None) -> None:
-    if build is not None and file.build is not None and file.build is not build:
+def _on_build(file: ScoringFile, build: GenomeBuild | None, chain: Chain | None) -> ScoringFile:
+    """The file on the build of the genotypes, where both are known."""
+    if build is None or file.build is None or file.build is build:
+        return file
+    if chain is None:
         raise GenomeBuildError(
             f"the scoring file is on {file.build}, the genotypes are on {build}.",
             where=Where(file.source),
-            fix=f"Use the score's {build} version (harmonised files exist for both builds).",
+            fix=f"Use the score's {build} version (harmonised files exist for both builds), or "
+            f"give --chain with a chain file that leads from {file.build} to {build}.",
         )
+    return lift_over(file, chain)
 
 
 def _require_new_accession(file: ScoringFile, files: Mapping[str, ScoringFile]) -> None:
@@ -183,7 +192,8 @@ def _digests(request: CohortScoring) -> Iterator[dict[str, str]]:
     """
     directories = request.block_directories
     cache = DigestCache(directories.folder) if directories is not None else None
-    tables = [str(path) for path in (request.frequencies, request.samples) if path is not None]
+    given = (request.frequencies, request.samples, request.chain)
+    tables = [str(path) for path in given if path is not None]
     contents = [(uri, content_uris(uri)) for uri in request.genotypes]
     contents += [(table, (table,)) for table in tables]
     digests: dict[str, str] = {}

@@ -102,6 +102,7 @@ class Reason(StrEnum):
     BAD_COORDINATES = "bad_coordinates"
     UNSUPPORTED_COMPLEX = "unsupported_complex"
     SEX_UNKNOWN = "sex_unknown"
+    LIFTOVER_FAILED = "liftover_failed"
 
 
 REASONS: tuple[Reason, ...] = tuple(Reason)

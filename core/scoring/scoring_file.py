@@ -51,7 +51,7 @@ SCORING_ROW_SCHEMA = pa.schema(
         ("effect_weight", pa.float64()),  # finite; null only beside a problem
         ("effect_type", WORDS),  # additive, dominant, recessive, nonadditive
         ("effect_frequency", pa.float64()),  # 0..1
-        ("problem", WORDS),  # unsupported_complex
+        ("problem", WORDS),  # unsupported_complex, liftover_failed
     ]
 )
 """The effect_weight of a nonadditive row is its mass alone, for coverage: half of what its largest
@@ -134,6 +134,18 @@ class DosageWeights:
 
 
 @dataclass(frozen=True, slots=True)
+class Lifted:
+    """How a file came to its build: from which, by which chain file, and what became of the rows
+    that had coordinates."""
+
+    source_build: GenomeBuild
+    chain_sha256: str
+    n_lifted: int
+    n_failed: int
+    n_strand_changed: int
+
+
+@dataclass(frozen=True, slots=True)
 class ScoringFile:
     """One score. `rows` has SCORING_ROW_SCHEMA, in the file's order, none left out.
 
@@ -148,6 +160,7 @@ class ScoringFile:
     sha256: str
     source: str
     dosage_weights: DosageWeights | None = None
+    lifted: Lifted | None = None
 
 
 @dataclass(frozen=True, slots=True)

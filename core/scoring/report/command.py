@@ -18,7 +18,7 @@ def command_line(summary: Mapping[str, Any]) -> str:
         words += ["--compat", summary["compat"]]
     if summary["genotype_field"] != "auto":
         words += ["--genotype-field", summary["genotype_field"]]
-    for option in ("frequencies", "samples"):
+    for option in ("frequencies", "samples", "chain"):
         if summary[option] is not None:
             words += [f"--{option}", _file(summary[option]["uri"])]
     for name, value in chosen_fields(summary).items():

@@ -72,6 +72,9 @@ REASON_SENTENCES: Mapping[str, str] = {
         "The row is no single-variant effect (a haplotype, an interaction, an HLA or star allele, "
         "letters other than A, C, G, T), which a sum of allele counts cannot hold."
     ),
+    Reason.LIFTOVER_FAILED: (
+        "The chain file has no one place for the row on the build of the genotypes."
+    ),
     Reason.SEX_UNKNOWN: (
         "The row is on Y and was matched; samples of unknown sex without a call there were not "
         "imputed."
