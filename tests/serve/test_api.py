@@ -17,6 +17,7 @@ ROUTES = {
     ("post", "/api/scoring-files"),
     ("get", "/api/scoring-files"),
     ("get", "/api/scoring-files/catalog"),
+    ("get", "/api/genomic-data/{genomic_data_id}/read-quality"),
     ("get", "/api/scoring-files/{accession}"),
     ("post", "/api/scoring-files/{accession}/download"),
     ("post", "/api/prs/calculate"),

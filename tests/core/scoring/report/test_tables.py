@@ -71,7 +71,7 @@ write_table(
 rng = np.random.default_rng(1)
 whole = np.full(n, 2)
 totals = (ScoreTotals(rng.normal(size=n), whole * 1.0, whole, whole, whole) for _ in names)
-covered = [Coverage(1, 1, 0, 0, 1.0, 1.0, {})] * len(names)
+covered = [Coverage(1, 1, 0, 0, 0, 1.0, 1.0, {})] * len(names)
 samples = [f"sample-{at}" for at in range(n)]
 write_table(folder / SCORES, score_table(samples, names, totals, covered, ScoringPolicy()))
 score = {
@@ -80,7 +80,7 @@ score = {
     "reasons": {}, "metadata": {},
 }
 end_results(folder, {
-    "versions": {}, "genotypes": [], "frequencies": None, "samples": None, "n_samples": n,
+    "versions": {}, "genotypes": [], "frequencies": None, "samples": None, "chain": None, "n_samples": n,
     "build": None, "build_source": "unknown", "genotype_field": "auto", "compat": "default",
     "policy": ScoringPolicy().as_dict(), "frequency_source": None, "executor": "inline",
     "scores": dict.fromkeys(names, score), "refused_scoring_files": {},
