@@ -7,6 +7,7 @@
     │   ├── FastqFileError            reads that cannot be read (file, record, line)
     │   ├── ScoringFileError          a scoring file that cannot be read (file, line, field)
     │   ├── FrequencyFileError        an allele frequency file that cannot be read
+    │   ├── ReferenceFastaError       a reference FASTA, or its index, that cannot be read
     │   ├── SampleSheetError          a --samples table that cannot be read
     │   ├── CohortError               files that do not make one cohort
     │   ├── GenomeBuildError          genotypes and scoring files on different genome builds
@@ -108,6 +109,10 @@ class ChainFileError(UserError):
 
 class FrequencyFileError(UserError):
     code = "invalid_frequency_file"
+
+
+class ReferenceFastaError(UserError):
+    code = "invalid_reference_fasta"
 
 
 class SampleSheetError(UserError):

@@ -40,7 +40,16 @@ from core.samples import sexes_of
 from core.scoring.coverage import Coverage, coverage_of
 from core.scoring.join import join_rows
 from core.scoring.match_table import match_tables
-from core.scoring.policy import Compat, MatchBy, Missing, Par, Ploidy
+from core.scoring.policy import (
+    Compat,
+    MatchBy,
+    Missing,
+    Par,
+    Ploidy,
+    ReferenceCalls,
+    ScoringPolicy,
+)
+from core.scoring.reference_bases import reference_differences, with_reference_bases
 from core.scoring.results import MATCHES, SCORES, begin_results, end_results, write_table
 from core.scoring.rows import ScoreRows
 from core.scoring.scores import score_status, score_table
@@ -105,13 +114,15 @@ def _score_into_folder(
     started: float,
 ) -> dict[str, object]:
     rows = join_rows(inputs.files, inputs.policy)
+    rows = with_reference_bases(rows, inputs.reference_fasta, inputs.frequencies)
+    wanted = _wanted(rows, inputs.policy)
     seeking = Seeking(inputs.sha256, request.block_directories, request.s3)
     plan = _plan(request, inputs, rows, seeking, cut.shards, executor)
-    shards, read_by = seeking.sought(cut.shards, rows.wanted())
+    shards, read_by = seeking.sought(cut.shards, wanted)
     key = _content_key(request, inputs, cut.shard_bytes, read_by)
     run = ShardRun(
         cut=replace(cut, shards=shards),
-        work=ScoreShards(plan, rows.wanted(), request.genotype_field, request.s3),
+        work=ScoreShards(plan, wanted, request.genotype_field, request.s3),
         executor=executor,
         folder=partials_folder(request.output, key, reuse=request.reuse),
     )
@@ -134,6 +145,7 @@ def _score_into_folder(
     write_table(request.output / SCORES, scores)
     summary = _summary(request, inputs, coverage, executor) | {
         "read_by": read_by,
+        "reference": _reference_facts(request, inputs, rows, merged.matches),
         "shard_bytes": cut.shard_bytes,
         "n_shards": len(cut.shards),
         "n_shards_resumed": n_resumed,
@@ -143,6 +155,14 @@ def _score_into_folder(
     remove_partials(request.output)
     give_back_memory()
     return summary
+
+
+def _wanted(rows: ScoreRows, policy: ScoringPolicy) -> Wanted:
+    """Blocks of a gVCF answer where the policy has reference calls matched."""
+    looks_into_blocks = policy.reference_calls is ReferenceCalls.MATCH
+    return replace(
+        rows.wanted(), min_reference_gq=policy.min_reference_gq if looks_into_blocks else None
+    )
 
 
 def _write_matches(folder: Path, tables: Iterable[pa.Table]) -> list[Coverage]:
@@ -228,7 +248,7 @@ def _content_key(
             "code": code_digest(),
             "genotypes": [inputs.sha256[uri] for uri in request.genotypes],
             "scoring_files": [(file.accession, file.sha256) for file in inputs.files],
-            "tables": [inputs.sha256.get(str(p)) for p in _tables(request)],
+            "tables": {name: inputs.sha256[str(path)] for name, path in request.tables.items()},
             "policy": inputs.policy.as_dict(),
             "genotype_field": request.genotype_field,
             "build": inputs.build,
@@ -236,10 +256,6 @@ def _content_key(
             "read_by": read_by,  # it decides how the records are counted
         }
     )
-
-
-def _tables(request: CohortScoring) -> tuple[Path | None, ...]:
-    return (request.frequencies, request.samples, request.chain)
 
 
 def _summary(
@@ -262,6 +278,22 @@ def _summary(
         "executor": executor,
         "scores": _score_facts(inputs, coverage),
         "refused_scoring_files": {path: error.as_dict() for path, error in inputs.refused.items()},
+    }
+
+
+def _reference_facts(
+    request: CohortScoring, inputs: Inputs, rows: ScoreRows, matches: pa.Table
+) -> dict[str, object] | None:
+    """Who said which allele is REF where the genotypes do not, and whether it is what they say."""
+    if not rows.patterns.ref_base.any():
+        return None
+    n_checked, n_differ = reference_differences(rows, matches)
+    fasta = request.reference_fasta
+    return {
+        "fasta": _named(str(fasta), inputs) if fasta is not None else None,
+        "source": str(fasta or request.frequencies),
+        "n_rows_checked": n_checked,
+        "n_rows_with_another_ref": n_differ,
     }
 
 
@@ -367,6 +399,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--compat", choices=_words(Compat), default="default", help="policy preset")
     add("--missing", choices=_words(Missing), help="what a missing call counts as")
     add("--frequencies", type=Path, metavar="FILE", help="allele frequencies (.afreq or TSV)")
+    add("--reference-fasta", type=Path, metavar="FA", help="says REF where genotypes do not (.fai)")
     add("--samples", type=Path, metavar="TSV", help="sample sheet: sample, sex")
     add("--chain", type=Path, metavar="FILE", help="UCSC chain that lifts scores of another build")
     add("--genotype-field", choices=_words(GenotypeField), default="auto")
@@ -399,6 +432,7 @@ def _request(options: argparse.Namespace) -> CohortScoring:
         frequencies=options.frequencies,
         samples=options.samples,
         chain=options.chain,
+        reference_fasta=options.reference_fasta,
         genotype_field=GenotypeField(options.genotype_field),
         reuse=not options.no_reuse,
         s3=s3,

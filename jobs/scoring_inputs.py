@@ -14,6 +14,7 @@ from core.genotypes.calls import GenotypeField
 from core.genotypes.directory_cache import DirectoryCache
 from core.genotypes.formats import content_uris, stated_sexes
 from core.genotypes.source import Cohort, GenotypeShard
+from core.reference_fasta import ReferenceFasta, open_reference_fasta
 from core.samples import read_sample_sheet
 from core.scoring.frequencies import Frequencies, read_frequencies
 from core.scoring.liftover import Chain, lift_over, open_chain
@@ -40,10 +41,18 @@ class CohortScoring:
     frequencies: Path | None = None
     samples: Path | None = None
     chain: Path | None = None
+    reference_fasta: Path | None = None
     genotype_field: GenotypeField = GenotypeField.AUTO
     reuse: bool = True
     s3: S3Access | None = None
     block_directories: DirectoryCache | None = None
+
+    @property
+    def tables(self) -> dict[str, Path]:
+        """What is read beside genotypes and scoring files, by the name of its field."""
+        names = ("frequencies", "samples", "chain", "reference_fasta")
+        given = {name: getattr(self, name) for name in names}
+        return {name: path for name, path in given.items() if path is not None}
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +67,7 @@ class Inputs:
     files: tuple[ScoringFile, ...]
     refused: Mapping[str, UserError]
     frequencies: Frequencies | None
+    reference_fasta: ReferenceFasta | None
     sex_sheet: Mapping[str, int] | None
     sha256: Mapping[str, str]
 
@@ -73,6 +83,7 @@ def open_inputs(request: CohortScoring, cohort: Cohort) -> Inputs:
         chain = open_chain(request.chain) if request.chain is not None else None
         files, refused = usable_scoring_files(request.scoring_files, known, chain)
     frequencies = read_frequencies(request.frequencies) if request.frequencies else None
+    build = known or _build_of_scores(files)
     return Inputs(
         cohort=cohort,
         policy=policy_for(
@@ -81,14 +92,28 @@ def open_inputs(request: CohortScoring, cohort: Cohort) -> Inputs:
             has_frequencies=frequencies is not None,
             overrides=request.overrides,
         ),
-        build=known or _build_of_scores(files),
+        build=build,
         build_source=_build_source(request, cohort, files),
         files=files,
         refused=refused,
         frequencies=frequencies,
+        reference_fasta=_reference_fasta(request, build),
         sex_sheet=read_sample_sheet(request.samples) if request.samples else stated_sexes(cohort),
         sha256=digests | {file.source: file.sha256 for file in files},
     )
+
+
+def _reference_fasta(request: CohortScoring, build: GenomeBuild | None) -> ReferenceFasta | None:
+    if request.reference_fasta is None:
+        return None
+    fasta = open_reference_fasta(str(request.reference_fasta))
+    if build is not None and fasta.build is not None and fasta.build is not build:
+        raise GenomeBuildError(
+            f"the reference FASTA is {fasta.build}, the genotypes are on {build}.",
+            where=Where(str(request.reference_fasta)),
+            fix=f"Give a FASTA of {build}.",
+        )
+    return fasta
 
 
 def _genotype_build(request: CohortScoring, cohort: Cohort[GenotypeShard]) -> GenomeBuild | None:
@@ -192,10 +217,8 @@ def _digests(request: CohortScoring) -> Iterator[dict[str, str]]:
     """
     directories = request.block_directories
     cache = DigestCache(directories.folder) if directories is not None else None
-    given = (request.frequencies, request.samples, request.chain)
-    tables = [str(path) for path in given if path is not None]
     contents = [(uri, content_uris(uri)) for uri in request.genotypes]
-    contents += [(table, (table,)) for table in tables]
+    contents += [(table, (table,)) for table in map(str, request.tables.values())]
     digests: dict[str, str] = {}
     with ThreadPoolExecutor(max_workers=4) as threads:
         digest = partial(sha256_of_all, s3=request.s3, cache=cache)

@@ -12,6 +12,7 @@ from enum import StrEnum
 from core.genotypes.block_directory import BlockDirectory, join
 from core.genotypes.directory_cache import DirectoryCache
 from core.genotypes.index_file import load_index
+from core.genotypes.reference_blocks import answers_from_blocks
 from core.genotypes.seeking import (
     GAP_BYTES,
     REMOTE_GAP_BYTES,
@@ -67,6 +68,8 @@ class Seeking:
     def _find(self, file: object, wanted: Wanted) -> tuple[ReadBy, WantedPieces | None]:
         if not isinstance(file, VcfFile) or file.compression is not Compression.BGZIP or wanted.ids:
             return ReadBy.SCAN, None
+        if file.is_gvcf and answers_from_blocks(wanted):
+            return ReadBy.SCAN, None  # a block may begin long before the position that it answers
         gap_bytes = REMOTE_GAP_BYTES if file.uri.startswith("s3://") else GAP_BYTES
         directory = self.cache.load(self.sha256[file.uri]) if self.cache is not None else None
         if directory is not None:

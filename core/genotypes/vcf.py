@@ -14,6 +14,7 @@ from core.genotypes import bgzf
 from core.genotypes.block import DosageBlock
 from core.genotypes.block_directory import BlockDirectory
 from core.genotypes.calls import GenotypeField, HalfCall
+from core.genotypes.reference_blocks import ReferenceBlockRange, answers_from_blocks, is_block
 from core.genotypes.seeking import Part, Sought
 from core.genotypes.source import Cohort, cohort_of
 from core.genotypes.text import Compression, detect_compression, read_text
@@ -31,7 +32,8 @@ DEFAULT_BLOCK_BYTES = 8 << 20
 @dataclass(frozen=True, slots=True)
 class VcfFile:
     """`first_record`: byte of the object, the start of the block (bgzip), the line (plain) or the
-    file (gzip) that holds the first record; `header_rest`: bytes of header text from there on."""
+    file (gzip) that holds the first record; `header_rest`: bytes of header text from there on.
+    `is_gvcf`: its records have reference blocks among them."""
 
     uri: str
     size_bytes: int
@@ -39,6 +41,7 @@ class VcfFile:
     header: VcfHeader
     first_record: int
     header_rest: int
+    is_gvcf: bool
 
     @property
     def samples(self) -> tuple[str, ...]:
@@ -97,9 +100,9 @@ class ShardReader:
     window_bytes of text in memory, unless one position needs more
 
     n_records and contig_records (canonical name -> records) count every record that the shard owns,
-    wanted or not. Of a shard that is `sought` in parts, n_records is what its plan says, and
-    contig_records stays empty. `directory` is that of the blocks of a BGZF shard that was read from
-    end to end, None of others.
+    wanted or not; a reference block of a gVCF is one. Of a shard that is `sought` in parts,
+    n_records is what its plan says, and contig_records stays empty. `directory` is that of the
+    blocks of a BGZF shard that was read from end to end, None of others.
     Readers share nothing: each may have its own thread.
     Raises GenotypeFileError, with the line and the field, for what cannot be read.
     """
@@ -133,18 +136,26 @@ class ShardReader:
         sought = self._shard.sought
         if sought is not None:
             if sought.parts:
-                yield from self._scan()
+                yield from self._scan(self._text_ranges())
             self.n_records = sought.n_records
             return
-        scan = self._scan()
+        (text_range,) = self._text_ranges()
+        scan = self._scan([text_range])
         yield from scan
-        self.contig_records = scan.contig_records
-        self.n_records = sum(scan.contig_records.values())
+        is_expanded = isinstance(text_range, ReferenceBlockRange)
+        self.contig_records = (text_range if is_expanded else scan).contig_records
+        self.n_records = sum(self.contig_records.values())
         self.directory = scan.directory()
 
-    def _scan(self) -> ShardScan:
+    def _text_ranges(self) -> list[TextRange]:
+        ranges, wanted = _text_ranges(self._shard, self._s3), self._wanted
+        if wanted is None or not _looks_into_blocks(self._shard.file, wanted):
+            return ranges
+        return [ReferenceBlockRange.of(text_range, wanted) for text_range in ranges]
+
+    def _scan(self, text_ranges: Sequence[TextRange]) -> ShardScan:
         return ShardScan(
-            _text_ranges(self._shard, self._s3),
+            text_ranges,
             self._decoding,
             self._wanted,
             window_bytes=self._window_bytes,
@@ -160,14 +171,38 @@ def open_vcf(uri: str, *, s3: S3Access | None = None) -> VcfFile:
     if compression is Compression.BGZIP:
         bgzf.check_end(source)
     first_record, header_rest = _first_record(source, compression, text.n_bytes)
+    header = parse_header(text, uri)
     return VcfFile(
         uri=uri,
         size_bytes=source.size_bytes,
         compression=compression,
-        header=parse_header(text, uri),
+        header=header,
         first_record=first_record,
         header_rest=header_rest,
+        is_gvcf=header.names_blocks
+        and _begins_with_blocks(source, compression, first_record, header_rest),
     )
+
+
+_FIRST_TEXT_BYTES = 1 << 20
+
+
+def _begins_with_blocks(
+    source: ByteRanges, compression: Compression, first_record: int, header_rest: int
+) -> bool:
+    """Whether some of the first records is a reference line of a gVCF, as nearly all of one are."""
+    text = bytearray()
+    if first_record < source.size_bytes:
+        for piece in read_text(source, compression, first_record, first_record):
+            text += piece.text
+            if len(text) >= header_rest + _FIRST_TEXT_BYTES:
+                break
+    lines = bytes(text[header_rest:]).split(b"\n")
+    return any(is_block(line.split(b"\t", 8)) for line in lines)
+
+
+def _looks_into_blocks(file: VcfFile, wanted: Wanted) -> bool:
+    return file.is_gvcf and answers_from_blocks(wanted)
 
 
 def _first_record(

@@ -24,6 +24,12 @@ _PAIR = re.compile(r'([^=,<>\s]+)=("(?:[^"\\]|\\.)*"|[^,>]*)')
 _BUILD_NAME = re.compile(
     r"(?i)(?<![a-z0-9])(grch3[678]|hg1[789]|hg38|hs37d5|hs38|ncbi3[56]|g1k_v37|b3[78])(?![0-9])"
 )
+_BLOCK_DECLARATIONS = (
+    "##GVCFBlock",
+    "##ALT=<ID=NON_REF",
+    "##ALT=<ID=*",
+    "##INFO=<ID=BLOCKAVG",
+)
 _BUILD_FILE_NAMES = {"g1k_v37": "GRCh37", "hs38": "GRCh38"}
 
 
@@ -33,6 +39,7 @@ class VcfHeader:
 
     `build`: by the contigs' lengths, else by ##reference; None where neither tells.
     `n_lines`: lines up to and with #CHROM.
+    `names_blocks`: it declares what a gVCF needs, which many a VCF that was made of one still does.
     """
 
     version: str
@@ -41,6 +48,7 @@ class VcfHeader:
     formats: frozenset[str]
     build: GenomeBuild | None
     n_lines: int
+    names_blocks: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +95,7 @@ def parse_header(text: HeaderText, uri: str) -> VcfHeader:
         formats=formats,
         build=_build(contigs, meta, uri),
         n_lines=len(text.lines),
+        names_blocks=any(line.startswith(_BLOCK_DECLARATIONS) for line in meta),
     )
 
 

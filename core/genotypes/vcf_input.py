@@ -20,7 +20,8 @@ from core.genotypes.vcf_progress import FAR, Input
 from core.storage.byte_ranges import ByteRanges
 
 _SOUGHT_TAIL_BYTES = 16 << 10
-_NO_ENGINE = np.zeros(1, np.int64)
+NO_ENGINE = np.zeros(1, np.int64)
+"""Beside an input that is text."""
 
 _BLOCK_PROBLEMS = {
     inflate.NO_BLOCK: "no BGZF block starts here",
@@ -66,6 +67,25 @@ class TextRange:
     def pieces(self, start: int) -> Iterator[Piece]:
         """The text from a piece's start to the end of the object."""
         return read_text(self.source, self.compression, start, self.stop)
+
+    def open_input(self) -> "ShardInput":
+        """What gives the range's text to a scan, which goes on to other ranges of the file."""
+        return open_input(self.compression)
+
+    def line_number(self, first_piece: int, offset: int) -> int:
+        """The absolute number, from 1, of the line at an offset of the text that begins with a
+        piece."""
+        n_newlines = self.n_lines_before(first_piece)
+        for piece in self.pieces(first_piece):
+            if offset <= 0:
+                break
+            n_newlines += piece.text[:offset].count(b"\n")
+            offset -= len(piece.text)
+        return n_newlines + 1
+
+    def n_lines_before(self, piece: int) -> int:
+        """Line ends before a piece."""
+        return sum(before.text.count(b"\n") for before in self.pieces_before(piece))
 
     def pieces_before(self, stop: int) -> Iterator[Piece]:
         """The file's text before the piece that starts at `stop`."""
@@ -169,11 +189,11 @@ class _TextInput:
         progress.input_at = 0
         progress.is_last = piece is None
         if piece is None:
-            return Input(as_input(b""), _NO_ENGINE)
+            return Input(as_input(b""), NO_ENGINE)
         if progress.end == FAR and piece.offset >= self._stop:
             progress.end = self._offset
         self._offset += len(piece.text)
-        return Input(as_input(piece.text), _NO_ENGINE)
+        return Input(as_input(piece.text), NO_ENGINE)
 
 
 def input_error(text_range: TextRange, offset: int, problem: int) -> GenotypeFileError:

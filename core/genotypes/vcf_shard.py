@@ -21,7 +21,7 @@ from core.genotypes.vcf_calls import (
     HALF_CALL_REFERENCE,
 )
 from core.genotypes.vcf_dosages import FIELD_DS, FIELD_GP, FIELD_HDS
-from core.genotypes.vcf_input import TextRange, input_error, open_input
+from core.genotypes.vcf_input import TextRange, input_error
 from core.genotypes.vcf_kernels import N_LINE_COLUMNS, Ints
 from core.genotypes.vcf_problems import (
     Line,
@@ -104,10 +104,10 @@ class ShardScan:
         self._text = _new_text(window_bytes)
         self._table = _new_table(_FIRST_LINES)
         ids = id_table(wanted.ids if wanted else frozenset())
-        self._selection = Selection(np.empty(0, np.uint8), _read_only(NO_POSITIONS), ids)
+        self._selection = Selection(np.empty(0, np.uint8), read_only(NO_POSITIONS), ids)
         self._memory = vcf_blocks.BlockMemory.of_thread(decoding)
         self._rows = vcf_blocks.no_rows(decoding)
-        self._input = open_input(text_ranges[0].compression)
+        self._input = text_ranges[0].open_input()
         self._sites = new_site_rows(0, 0)
         self._blocks = new_block_list(_FIRST_BLOCKS)
         self._contig_runs: list[str] = []
@@ -197,7 +197,7 @@ class ShardScan:
         """The next line's CHROM is another text, perhaps another name of the same contig."""
         self._count_contig()
         written = self._problem_line().contig()
-        name = _contig_name(written)
+        name = contig_name(written)
         if name is None:
             raise self._line_error(bad_contig(self._problem_line()))
         p, wanted = self._progress, self._wanted
@@ -211,7 +211,7 @@ class ShardScan:
         positions = wanted.positions.get(name, NO_POSITIONS) if wanted else NO_POSITIONS
         self._selection = Selection(
             np.frombuffer(bytearray(written), np.uint8),
-            _read_only(np.ascontiguousarray(positions, np.int64)),
+            read_only(np.ascontiguousarray(positions, np.int64)),
             self._selection.ids,
         )
 
@@ -295,15 +295,7 @@ class ShardScan:
     def _line_number(self, offset: int) -> int:
         """The absolute number, from 1, of the line at an offset of the shard's text."""
         begun = next(begun for begun in reversed(self._begun) if begun.offset <= offset)
-        offset -= begun.offset
-        before = begun.text_range.pieces_before(begun.first_piece)
-        n_newlines = sum(piece.text.count(b"\n") for piece in before)
-        for piece in begun.text_range.pieces(begun.first_piece):
-            if offset <= 0:
-                break
-            n_newlines += piece.text[:offset].count(b"\n")
-            offset -= len(piece.text)
-        return n_newlines + 1
+        return begun.text_range.line_number(begun.first_piece, offset - begun.offset)
 
 
 def _new_text(n_bytes: int) -> np.ndarray:
@@ -315,13 +307,14 @@ def _new_table(n_lines: int) -> LineTable:
     return LineTable(np.zeros((n_lines, N_LINE_COLUMNS), np.int64), np.zeros(n_lines, np.int64))
 
 
-def _read_only(positions: Ints) -> Ints:
+def read_only(positions: Ints) -> Ints:
     view = positions.view()
     view.flags.writeable = False
     return view
 
 
-def _contig_name(name: bytes) -> str | None:
+def contig_name(name: bytes) -> str | None:
+    """The canonical contig that a CHROM names; None for what cannot be one."""
     if not name or name.startswith(b"#"):
         return None
     try:

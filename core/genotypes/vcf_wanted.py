@@ -18,6 +18,9 @@ class Wanted:
     positions      canonical contig -> sorted unique 1-based positions
     ids            an ID of the record, which may have several, separated by ";"
     whole_contigs  canonical contigs
+
+    With `min_reference_gq`, a reference block of a gVCF answers the positions inside it
+    (reference_blocks); without, it is one record at its POS.
     """
 
     positions: Mapping[str, npt.NDArray[np.int64]] = field(
@@ -25,6 +28,7 @@ class Wanted:
     )
     ids: frozenset[str] = frozenset()
     whole_contigs: frozenset[str] = frozenset()
+    min_reference_gq: float | None = None
 
 
 NO_POSITIONS = np.empty(0, np.int64)

@@ -111,6 +111,12 @@ def is_single_base(code: Element) -> bool:
 
 
 @kernel
+def single_base(byte: Element) -> Element:
+    """The code of an allele of one byte; for 0, one that no allele has."""
+    return 1 << 56 | np.int64(byte)
+
+
+@kernel
 def complement_base(base: Element) -> int:
     """The base on the other strand; -1 for what is none of ACGT."""
     if base == 65:

@@ -42,6 +42,9 @@ COLUMN_ALIASES: Mapping[str, tuple[str, ...]] = {
 }
 """What each column may be called, in any case; the first that a file has is taken."""
 
+_REF_NAMES = frozenset({"ref", "reference_allele"})
+"""Those that say REF; the other allele of an effect allele may be ALT."""
+
 _NEEDED_PARTS = ("ref", "alt", "frequency")
 _ID_KEY_BYTES = 24
 
@@ -75,10 +78,12 @@ class _Index:
 
 @dataclass(frozen=True, slots=True)
 class Frequencies:
-    """A frequency file, one row per ALT, ready to be asked."""
+    """A frequency file, one row per ALT, ready to be asked. `names_ref`: its columns say which
+    allele is REF, and not only which one the frequency is not of."""
 
     source: str
     sha256: str
+    names_ref: bool
     _alts: pa.RecordBatch  # id, ref, alt, frequency
     _is_only_alt: _Mask  # nothing else at its place or under its ID
     _contigs: pa.Array  # the contig codes of the place keys
@@ -104,6 +109,18 @@ class Frequencies:
         self._fill(found, asked, by_id, must_equal=("id",))
         self._fill(found, asked, by_place, must_equal=())
         return found
+
+    def reference_bases(self, contig: pa.Array, position: pa.Array) -> npt.NDArray[np.uint8]:
+        """(n,) the REF at each place (strings, int64) in ASCII; 0 where the file has none of one
+        base, or several."""
+        asked, file_rows = self._by_place.pairs(*_place_keys(contig, position, self._contigs))
+        ref = self._alts["ref"].take(pa.array(file_rows))
+        code = pc.index_in(ref, value_set=pa.array(list("ACGT"))).to_numpy(zero_copy_only=False)
+        one = ~np.isnan(code)
+        seen = np.zeros((len(contig), 4), bool)
+        seen[asked[one], code[one].astype(np.int64)] = True
+        base = np.frombuffer(b"ACGT", np.uint8)[seen.argmax(axis=1)]
+        return np.where(seen.sum(axis=1) == 1, base, 0).astype(np.uint8)
 
     def _fill(
         self,
@@ -142,6 +159,7 @@ def read_frequencies(path: Path) -> Frequencies:
     return Frequencies(
         source=str(path),
         sha256=text.sha256,
+        names_ref=_layout(text)["ref"].lower() in _REF_NAMES,
         _alts=alts.select(["id", "ref", "alt", "frequency"]),
         _is_only_alt=is_only_alt,
         _contigs=contigs,

@@ -126,6 +126,7 @@ def join_rows(files: Sequence[ScoringFile], policy: ScoringPolicy) -> ScoreRows:
             repeats_score=read_only(_any_repeat(first, score)),
             one_frequency=read_only(~_any_change(first, frequency)),
             score_set=read_only(score_set),
+            ref_base=read_only(np.zeros(len(key), np.uint8)),
         ),
         score=read_only(score),
         row_number=_placed(places, np.int32, (rows.row for rows in kept)),

@@ -18,6 +18,7 @@ from core.scoring.alleles import (
     is_palindrome,
     is_single_base,
     same_allele,
+    single_base,
 )
 from core.scoring.rows import Patterns
 
@@ -36,7 +37,7 @@ NO_MATCH = 18
 ANCHOR two: REFALT and ALTREF."""
 
 UNKNOWN_BASE = 1 << 56 | 78
-"""The allele code of "N"."""
+"""The allele code of "N", the REF of a record inside a reference block."""
 
 NO_ALT = 1 << 56 | 46
 """That of ".", the ALT of a record without one."""
@@ -121,9 +122,11 @@ def reference_type(
     """Which allele of a row is REF, where a record has REF alone: EFFECT, OTHER, one of them on the
     other strand, or NO_MATCH.
 
-    Only for two different bases: without the other allele nothing tells the strand, and one base of
-    REF tells nothing about an indel.
+    Only for two different bases, as one base of REF tells nothing about an indel. Without the other
+    allele, REF has to be the effect allele as it is written: nothing tells the strand.
     """
+    if other == NO_ALLELE:
+        return EFFECT if effect == ref else NO_MATCH
     if effect == other or not (_is_base(effect) and _is_base(other)):
         return NO_MATCH
     if effect == ref:
@@ -172,9 +175,13 @@ def best_matches(
                 # Without an other allele, only the record tells an indel, which never flips
                 may_flip_alone = (basewise or not is_indel[v]) and not sites.has_no_alt[v]
                 e, o, ef, of = effect[p], other[p], effect_flipped[p], other_flipped[p]
-                found = match_type(e, o, ef, of, ref[v], alt[v], may_flip_alone)
-                if found == NO_MATCH and sites.has_no_alt[v] and alt[v] == NO_ALT:
-                    found = min(REF_ONLY + reference_type(e, o, ef, of, ref[v]), NO_MATCH)
+                if sites.has_no_alt[v] and alt[v] == NO_ALT:
+                    is_inside = ref[v] == UNKNOWN_BASE
+                    base = single_base(patterns.ref_base[p]) if is_inside else ref[v]
+                    found = REF_BLOCK if is_inside else REF_ONLY
+                    found = min(found + reference_type(e, o, ef, of, base), NO_MATCH)
+                else:
+                    found = match_type(e, o, ef, of, ref[v], alt[v], may_flip_alone)
                 if found < kind[n]:
                     best[n], kind[n] = v, found
             n += 1

@@ -99,6 +99,7 @@ class Reason(StrEnum):
     DUPLICATE_SCORE_ROW = "duplicate_score_row"
     ALLELE_MISMATCH = "allele_mismatch"
     ABSENT_LOCUS = "absent_locus"
+    REFERENCE_BASE_UNKNOWN = "reference_base_unknown"
     BAD_COORDINATES = "bad_coordinates"
     UNSUPPORTED_COMPLEX = "unsupported_complex"
     SEX_UNKNOWN = "sex_unknown"
@@ -311,6 +312,7 @@ def _exclusions(
     """(M,) the first reason of the list below that applies, as in BlockMatches.reason; duplicates
     come after these."""
     rules: list[tuple[Reason, Bools]] = [
+        (Reason.REFERENCE_BASE_UNKNOWN, ~found.fits & _lacks_base(rows, sites, found)),
         (Reason.ALLELE_MISMATCH, ~found.fits),
         (Reason.AMBIGUOUS, _ambiguous(rows, sites, policy, found)),
         (Reason.MULTIALLELIC, _multiallelic(sites, policy, found)),
@@ -324,6 +326,12 @@ def _exclusions(
     for name, applies in reversed(rules):
         reason[applies] = REASONS.index(name)
     return reason
+
+
+def _lacks_base(rows: ScoreRows, sites: kernels.Sites, found: _Candidates) -> Bools:
+    """(M,) the variant says that people have REF, and nothing says which base that is."""
+    inside_block = sites.has_no_alt & (sites.ref == kernels.UNKNOWN_BASE)
+    return inside_block[found.variant] & (rows.patterns.ref_base[found.pattern] == 0)
 
 
 def _ambiguous(

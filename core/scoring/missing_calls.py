@@ -88,10 +88,12 @@ def _has_ref_alone(context: TermContext, block: DosageBlock, terms: Terms) -> Bo
 def _frequencies_of_rows(
     context: TermContext, frequencies: Frequencies, block: DosageBlock, terms: Terms
 ) -> Floats:
-    """(T,) by the alleles of the terms' rows, two bases of which one is the record's REF."""
+    """(T,) by the alleles of the terms' rows, two bases of which one is the record's REF, or the
+    reference's base inside a block."""
     patterns, pattern = context.rows.patterns, terms.pattern
     at = pa.array(terms.variant)
     ref = _first_bytes(block.column("ref").take(at))
+    ref = np.where(ref == _UNKNOWN_BASE, patterns.ref_base[pattern], ref)
     effect, other = patterns.effect[pattern] & 255, patterns.other[pattern] & 255
     is_flipped = (effect != ref) & (other != ref)
     alleles = (
@@ -100,6 +102,9 @@ def _frequencies_of_rows(
     )
     place = [block.column(name).take(at) for name in ("contig", "position", "id")]
     return frequencies.of_alts(*place, *map(_bases, alleles))
+
+
+_UNKNOWN_BASE = ord("N")
 
 
 def _first_bytes(alleles: pa.Array) -> npt.NDArray[np.uint8]:

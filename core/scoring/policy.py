@@ -97,7 +97,8 @@ class ReferenceCalls(StrEnum):
     """Records that say only that people have REF: ALT "." and the blocks of a gVCF.
 
     match   the genotype was called, so a row that names REF and another base is answered; inside a
-            block REF must be known from elsewhere. `<NON_REF>` and `<*>` are no alleles.
+            block REF must be known from elsewhere, and a sample is called where its GQ is at least
+            `min_reference_gq`. `<NON_REF>` and `<*>` are no alleles.
     ignore  as the peers: such a record has no second allele that a row could name, a block is one
             record at its POS, and `<NON_REF>` counts as an ALT
     """
@@ -149,6 +150,7 @@ class ScoringPolicy:
     imputed_nonadditive: ImputedNonadditive = ImputedNonadditive.HARDY_WEINBERG
     reference_calls: ReferenceCalls = ReferenceCalls.MATCH
     harmonised_indels: HarmonisedIndels = HarmonisedIndels.TRY_ANCHOR
+    min_reference_gq: float = 20.0
     min_overlap: float = 0.75
 
     def as_dict(self) -> dict[str, str | float]:
@@ -231,11 +233,16 @@ _FIELD_TYPES: dict[str, type[StrEnum]] = {
 }
 
 
+_LARGEST = {"min_overlap": 1, "min_reference_gq": 99}
+"""Of the fields that are numbers from 0 on. GQ is a Phred score that callers cut off at 99; 20, an
+error in a hundred, is where GATK's genotype refinement begins to trust a call."""
+
+
 def _parse(name: str, text: str) -> StrEnum | float:
-    if name == "min_overlap":
-        return _parse_fraction(name, text)
+    if name in _LARGEST:
+        return _parse_number(name, text)
     if name not in _FIELD_TYPES:
-        known = ", ".join([*_FIELD_TYPES, "min_overlap"])
+        known = ", ".join([*_FIELD_TYPES, *_LARGEST])
         raise PolicyError(f"there is no policy field {name!r}.", fix=f"Choose one of: {known}.")
     try:
         return _FIELD_TYPES[name](text)
@@ -246,14 +253,17 @@ def _parse(name: str, text: str) -> StrEnum | float:
         ) from None
 
 
-def _parse_fraction(name: str, text: str) -> float:
+def _parse_number(name: str, text: str) -> float:
     try:
-        fraction = float(text)
+        number = float(text)
     except ValueError:
-        fraction = -1.0
-    if not 0.0 <= fraction <= 1.0:
-        raise PolicyError(f"policy field {name} cannot be {text!r}.", fix="Give a number in 0..1.")
-    return fraction
+        number = -1.0
+    if not 0.0 <= number <= _LARGEST[name]:
+        raise PolicyError(
+            f"policy field {name} cannot be {text!r}.",
+            fix=f"Give a number in 0..{_LARGEST[name]}.",
+        )
+    return number
 
 
 def _plain(value: object) -> str | float:

@@ -7,7 +7,7 @@ once for all of them.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -37,6 +37,7 @@ class Patterns(NamedTuple):
     repeats_score  (P,) bool: one score has several rows of the pattern
     one_frequency  (P,) bool: its rows have one effect_frequency, or none has any
     score_set      (P,) int64: its scores as one of ScoreRows.sets; -1 where they are none of them
+    ref_base       (P,) uint8: the reference's base at the key, as ASCII; 0 where it is not known
     """
 
     key: npt.NDArray[np.int64]
@@ -50,6 +51,7 @@ class Patterns(NamedTuple):
     repeats_score: npt.NDArray[np.bool_]
     one_frequency: npt.NDArray[np.bool_]
     score_set: npt.NDArray[np.int64]
+    ref_base: npt.NDArray[np.uint8]
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +116,15 @@ class ScoreRows:
         if self.match_by is MatchBy.RSID:
             return frozenset()
         return frozenset(self.wanted().positions)
+
+    def places(self) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+        """((P,) index of `contigs`, (P,) position) of the patterns, ascending; none by rsID."""
+        key = self.patterns.key if self.match_by is MatchBy.POSITION else np.empty(0, np.int64)
+        return key >> POSITION_BITS, key & ((1 << POSITION_BITS) - 1)
+
+    def with_reference(self, ref_base: npt.NDArray[np.uint8]) -> "ScoreRows":
+        """The same rows, with the reference's bases at the places of their patterns."""
+        return replace(self, patterns=self.patterns._replace(ref_base=ref_base))
 
     def wanted(self) -> Wanted:
         """What a reader must decode for these rows."""

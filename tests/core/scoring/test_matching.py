@@ -184,7 +184,7 @@ def test_a_position_past_any_chromosome_is_none_of_the_next_contig(tmp_path):
         ("G", "A", "ref_only_other"),
         ("T", "C", "ref_only_effect_flip"),
         ("C", "T", "ref_only_other_flip"),
-        ("A", None, "no_oa_ref"),
+        ("A", None, "ref_only_effect"),
         ("G", None, None),
         ("T", None, None),
         ("C", "G", None),

@@ -18,6 +18,7 @@ CONTRACT = {
     "effect_type": ("from_file", "additive", "from_file"),
     "match_by": ("position", "position", "position"),
     "reference_calls": ("match", "ignore", "ignore"),
+    "min_reference_gq": (20.0, 20.0, 20.0),
     "min_overlap": (0.75, 0.0, 0.75),
 }
 
