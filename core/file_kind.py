@@ -19,6 +19,10 @@ _INFLATED_HEAD_BYTES = 512
 _SEND_VCF = "Send genotypes as VCF or reads as FASTQ, plain or compressed with bgzip or gzip."
 _READS = "Reads need alignment and variant calling first; send the resulting VCF."
 
+_ARRAY_TEXT = re.compile(
+    rb'(?i)23andme|ancestrydna|myheritage|"?rsid"?[\t, ]+"?chromosome"?[\t, ]+"?position'
+)
+
 # magic bytes, name, what to do instead; the first that fits counts
 _OTHER_KINDS: tuple[tuple[bytes, str, str], ...] = (
     (b"@HD\t", "SAM", _READS),
@@ -43,7 +47,7 @@ _FIRST_READ = re.compile(rb"@[^\r\n]*(\r?\n([A-Za-z.*-]*(\r?\n([A-Za-z.*+-]|\Z)|
 
 
 class FileKind(StrEnum):
-    """What uploads may be."""
+    """What uploads may be: genotypes, in a VCF or an array's text, or reads."""
 
     VCF = "vcf"
     FASTQ = "fastq"
@@ -80,7 +84,15 @@ def accept_upload(head: bytes, *, filename: str) -> AcceptedUpload:
         raise _unsupported(
             "this starts with @ as a FASTQ does, but no read follows.", filename, _SEND_VCF
         )
-    return AcceptedUpload(kind, f".{kind}.gz" if is_gzip else f".{kind}")
+    suffix = ".txt" if is_array_text(content) else f".{kind}"
+    return AcceptedUpload(kind, f"{suffix}.gz" if is_gzip else suffix)
+
+
+def is_array_text(head: bytes) -> bool:
+    """Whether text begins as the raw data of 23andMe, AncestryDNA, MyHeritage or FTDNA does."""
+    if head.startswith((b"##fileformat=VCF", b"@")):
+        return False
+    return _ARRAY_TEXT.search(head[:HEAD_BYTES]) is not None
 
 
 def _inflated_head(head: bytes) -> bytes:

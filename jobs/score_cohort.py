@@ -29,10 +29,11 @@ import pyarrow as pa
 from core.errors import CuraGenieError, GenomeBuildError, UserError, Where
 from core.genome_build import GenomeBuild
 from core.genotypes import sex as ploidy
+from core.genotypes.array_text import ArrayTextFile
 from core.genotypes.calls import GenotypeField, HalfCall
 from core.genotypes.directory_cache import DirectoryCache, default_folder
 from core.genotypes.formats import GENOTYPES, open_cohort
-from core.genotypes.source import GenotypeShard
+from core.genotypes.source import GenotypeFile, GenotypeShard
 from core.genotypes.vcf_wanted import Wanted
 from core.lean_imports import kept_out
 from core.memory import give_back_memory
@@ -264,7 +265,7 @@ def _summary(
     return {
         "research_use_only": True,
         "versions": _versions(),
-        "genotypes": [_named(uri, inputs) for uri in request.genotypes],
+        "genotypes": [_genotype_facts(file, inputs) for file in inputs.cohort.files],
         "frequencies": _named(str(request.frequencies), inputs) if request.frequencies else None,
         "samples": _named(str(request.samples), inputs) if request.samples else None,
         "chain": _named(str(request.chain), inputs) if request.chain else None,
@@ -287,6 +288,8 @@ def _reference_facts(
     """Who said which allele is REF where the genotypes do not, and whether it is what they say."""
     if not rows.patterns.ref_base.any():
         return None
+    if any(isinstance(file, ArrayTextFile) for file in inputs.cohort.files):
+        matches = matches.slice(0, 0)  # an array's ref is the person's own allele
     n_checked, n_differ = reference_differences(rows, matches)
     fasta = request.reference_fasta
     return {
@@ -295,6 +298,11 @@ def _reference_facts(
         "n_rows_checked": n_checked,
         "n_rows_with_another_ref": n_differ,
     }
+
+
+def _genotype_facts(file: GenotypeFile[Any], inputs: Inputs) -> dict[str, object]:
+    skipped = {"skipped": dict(file.skipped)} if isinstance(file, ArrayTextFile) else {}
+    return {**_named(file.uri, inputs), **skipped}
 
 
 def _named(uri: str, inputs: Inputs) -> dict[str, str]:

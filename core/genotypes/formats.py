@@ -5,6 +5,7 @@ name                    format         core.genotypes.
 *.bed                   PLINK 1        bed
 *.cgstore, or a folder  store          store
 anything else           VCF            vcf
+                        array text     array_text, by the first bytes of its text
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -13,17 +14,20 @@ from typing import NamedTuple
 from urllib.parse import unquote, urlsplit
 
 from core.errors import CohortError, Where
-from core.genotypes import vcf
+from core.file_kind import HEAD_BYTES, is_array_text
+from core.genotypes import bgzf, vcf
+from core.genotypes.array_text import open_array_text
 from core.genotypes.bed import bed_fileset, open_bed
 from core.genotypes.pgen import open_pgen, pgen_fileset
 from core.genotypes.plink import PlinkFile
 from core.genotypes.source import Cohort, GenotypeFile, GenotypeShard, cohort_of
 from core.genotypes.store import SUFFIX, open_store
 from core.genotypes.store_manifest import MANIFEST
+from core.genotypes.text import detect_compression, read_text
 from core.samples import UNKNOWN
-from core.storage.byte_ranges import S3Access
+from core.storage.byte_ranges import S3Access, open_byte_ranges
 
-GENOTYPES = "genotype files of one cohort: VCF, .pgen, .bed, or stores"
+GENOTYPES = "genotype files of one cohort: VCF, .pgen, .bed, array text, or stores"
 """For the help of commands."""
 
 
@@ -40,7 +44,7 @@ _STORE = Format(
     lambda uri, s3: open_store(uri, s3=s3),
     lambda uri: (f"{uri.rstrip('/')}/{MANIFEST}",),  # it has the sha256 of the store's files
 )
-_VCF = Format(lambda uri, s3: vcf.open_vcf(uri, s3=s3), lambda uri: (uri,))
+_TEXT = Format(lambda uri, s3: _open_text(uri, s3), lambda uri: (uri,))
 _BY_SUFFIX = {".pgen": _PGEN, ".bed": _BED}
 
 
@@ -57,7 +61,7 @@ def format_of(uri: str) -> Format:
     """By its name, or a local folder by what is in it."""
     if is_store(uri):
         return _STORE
-    return next((known for suffix, known in _BY_SUFFIX.items() if uri.endswith(suffix)), _VCF)
+    return next((known for suffix, known in _BY_SUFFIX.items() if uri.endswith(suffix)), _TEXT)
 
 
 def content_uris(uri: str) -> Sequence[str]:
@@ -93,3 +97,12 @@ def stated_sexes(cohort: Cohort[GenotypeShard]) -> Mapping[str, int] | None:
                     fix="Put the .psam or .fam right (plink2 --update-sex).",
                 )
     return known or None
+
+
+def _open_text(uri: str, s3: S3Access | None) -> GenotypeFile[GenotypeShard]:
+    source = open_byte_ranges(uri, s3=s3)
+    compression = detect_compression(source.read(0, bgzf.MAX_BLOCK_BYTES))
+    pieces = read_text(source, compression, 0, 0)
+    first_text = next((piece.text[:HEAD_BYTES] for piece in pieces), b"")
+    is_array = is_array_text(first_text)
+    return open_array_text(uri, s3=s3) if is_array else vcf.open_vcf(uri, s3=s3)
