@@ -8,6 +8,7 @@
     │   ├── ScoringFileError          a scoring file that cannot be read (file, line, field)
     │   ├── FrequencyFileError        an allele frequency file that cannot be read
     │   ├── ReferenceFastaError       a reference FASTA, or its index, that cannot be read
+    │   ├── CallableRegionsError      a BED file of callable regions that cannot be read
     │   ├── SampleSheetError          a --samples table that cannot be read
     │   ├── CohortError               files that do not make one cohort
     │   ├── GenomeBuildError          genotypes and scoring files on different genome builds
@@ -113,6 +114,10 @@ class FrequencyFileError(UserError):
 
 class ReferenceFastaError(UserError):
     code = "invalid_reference_fasta"
+
+
+class CallableRegionsError(UserError):
+    code = "invalid_callable_regions"
 
 
 class SampleSheetError(UserError):

@@ -38,10 +38,12 @@ from core.genotypes.vcf_wanted import Wanted
 from core.lean_imports import kept_out
 from core.memory import give_back_memory
 from core.samples import sexes_of
+from core.scoring.absent_sites import assume_reference
 from core.scoring.coverage import Coverage, coverage_of
 from core.scoring.join import join_rows
 from core.scoring.match_table import match_tables
 from core.scoring.policy import (
+    Absent,
     Compat,
     MatchBy,
     Missing,
@@ -64,7 +66,7 @@ from jobs.progress_bar import OnProgress, progress_bar
 from jobs.reference_calls import look_for_reference_calls
 from jobs.run_shards import Executor, choose_executor, run_shards
 from jobs.score_shards import ScoreShards, ShardRun
-from jobs.scoring_inputs import CohortScoring, Inputs, open_inputs
+from jobs.scoring_inputs import TABLES, CohortScoring, Inputs, open_inputs
 from jobs.shard_plan import Cut, plan_cut
 from jobs.sought_shards import ReadBy, Seeking
 
@@ -137,11 +139,15 @@ def _score_into_folder(
     seeking.keep(shards, run.directories)
     give_back_memory()
     begin_results(request.output)
-    coverage = _write_matches(
-        request.output, match_tables(inputs.files, rows, merged.matches, inputs.policy)
-    )
     samples = inputs.cohort.samples
-    totals = totals_of(merged.subtrees, rows.n_scores, len(samples))
+    matches, totals = merged.matches, totals_of(merged.subtrees, rows.n_scores, len(samples))
+    if request.assume_reference or inputs.callable_regions is not None:
+        assumed = assume_reference(plan.context, matches, inputs.callable_regions)
+        matches = pa.concat_tables([matches, assumed.matches])
+        totals = assumed.added_to(totals, plan.context.sex)
+    coverage = _write_matches(
+        request.output, match_tables(inputs.files, rows, matches, inputs.policy)
+    )
     scores = score_table(samples, rows.accessions, totals, coverage, inputs.policy)
     write_table(request.output / SCORES, scores)
     summary = _summary(request, inputs, coverage, executor) | {
@@ -232,6 +238,7 @@ def _depends_on_sex(rows: ScoreRows, inputs: Inputs) -> bool:
     if inputs.policy.match_by is MatchBy.RSID or "Y" in contigs:
         return True
     by_contig = inputs.policy.ploidy is Ploidy.BY_CONTIG
+    by_contig |= inputs.policy.absent is Absent.REFERENCE
     return "X" in contigs and (by_contig or _keeps_missing_calls(rows, inputs))
 
 
@@ -266,9 +273,8 @@ def _summary(
         "research_use_only": True,
         "versions": _versions(),
         "genotypes": [_genotype_facts(file, inputs) for file in inputs.cohort.files],
-        "frequencies": _named(str(request.frequencies), inputs) if request.frequencies else None,
-        "samples": _named(str(request.samples), inputs) if request.samples else None,
-        "chain": _named(str(request.chain), inputs) if request.chain else None,
+        **{name: _table(name, request, inputs) for name in TABLES},
+        "assume_reference": request.assume_reference,
         "n_samples": len(inputs.cohort.samples),
         "build": inputs.build,
         "build_source": inputs.build_source,
@@ -291,10 +297,8 @@ def _reference_facts(
     if any(isinstance(file, ArrayTextFile) for file in inputs.cohort.files):
         matches = matches.slice(0, 0)  # an array's ref is the person's own allele
     n_checked, n_differ = reference_differences(rows, matches)
-    fasta = request.reference_fasta
     return {
-        "fasta": _named(str(fasta), inputs) if fasta is not None else None,
-        "source": str(fasta or request.frequencies),
+        "source": str(request.reference_fasta or request.frequencies),
         "n_rows_checked": n_checked,
         "n_rows_with_another_ref": n_differ,
     }
@@ -303,6 +307,11 @@ def _reference_facts(
 def _genotype_facts(file: GenotypeFile[Any], inputs: Inputs) -> dict[str, object]:
     skipped = {"skipped": dict(file.skipped)} if isinstance(file, ArrayTextFile) else {}
     return {**_named(file.uri, inputs), **skipped}
+
+
+def _table(name: str, request: CohortScoring, inputs: Inputs) -> dict[str, str] | None:
+    path = request.tables.get(name)
+    return _named(str(path), inputs) if path is not None else None
 
 
 def _named(uri: str, inputs: Inputs) -> dict[str, str]:
@@ -331,6 +340,8 @@ def _score_facts(inputs: Inputs, coverage: Sequence[Coverage]) -> dict[str, obje
             "n_excluded": covered.n_excluded,
             "n_unmatched": covered.n_unmatched,
             "n_from_reference": covered.n_from_reference,
+            "n_assumed_reference": covered.n_assumed,
+            "coverage_with_assumed": covered.count_with_assumed,
             "coverage": covered.count,
             "weight_coverage": covered.weight,
             "reasons": dict(covered.reasons),
@@ -408,6 +419,8 @@ def _parser() -> argparse.ArgumentParser:
     add("--missing", choices=_words(Missing), help="what a missing call counts as")
     add("--frequencies", type=Path, metavar="FILE", help="allele frequencies (.afreq or TSV)")
     add("--reference-fasta", type=Path, metavar="FA", help="says REF where genotypes do not (.fai)")
+    add("--callable-bed", type=Path, metavar="BED", help="where absent sites are reference")
+    add("--assume-reference-at-absent-sites", action="store_true", dest="assume_reference")
     add("--samples", type=Path, metavar="TSV", help="sample sheet: sample, sex")
     add("--chain", type=Path, metavar="FILE", help="UCSC chain that lifts scores of another build")
     add("--genotype-field", choices=_words(GenotypeField), default="auto")
@@ -441,6 +454,8 @@ def _request(options: argparse.Namespace) -> CohortScoring:
         samples=options.samples,
         chain=options.chain,
         reference_fasta=options.reference_fasta,
+        callable_bed=options.callable_bed,
+        assume_reference=options.assume_reference,
         genotype_field=GenotypeField(options.genotype_field),
         reuse=not options.no_reuse,
         s3=s3,

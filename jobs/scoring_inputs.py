@@ -8,21 +8,26 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
-from core.errors import GenomeBuildError, ScoringFileError, UserError, Where
+from core.callable_regions import CallableRegions, read_callable_regions
+from core.errors import GenomeBuildError, PolicyError, ScoringFileError, UserError, Where
 from core.genome_build import GenomeBuild
 from core.genotypes.calls import GenotypeField
 from core.genotypes.directory_cache import DirectoryCache
 from core.genotypes.formats import content_uris, stated_sexes
 from core.genotypes.source import Cohort, GenotypeShard
+from core.genotypes.vcf import VcfFile
 from core.reference_fasta import ReferenceFasta, open_reference_fasta
 from core.samples import read_sample_sheet
 from core.scoring.frequencies import Frequencies, read_frequencies
 from core.scoring.liftover import Chain, lift_over, open_chain
-from core.scoring.policy import Compat, ScoringPolicy, policy_for
+from core.scoring.policy import Absent, Compat, MatchBy, ScoringPolicy, policy_for
 from core.scoring.scoring_file import ScoringFile, read_scoring_files
 from core.scoring.shared_columns import SharedColumns
 from core.storage.byte_ranges import S3Access
 from core.storage.digest_cache import DigestCache, sha256_of_all
+
+TABLES = ("frequencies", "samples", "chain", "reference_fasta", "callable_bed")
+"""Fields of CohortScoring: what may be read beside genotypes and scoring files."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,6 +47,8 @@ class CohortScoring:
     samples: Path | None = None
     chain: Path | None = None
     reference_fasta: Path | None = None
+    callable_bed: Path | None = None
+    assume_reference: bool = False
     genotype_field: GenotypeField = GenotypeField.AUTO
     reuse: bool = True
     s3: S3Access | None = None
@@ -50,8 +57,7 @@ class CohortScoring:
     @property
     def tables(self) -> dict[str, Path]:
         """What is read beside genotypes and scoring files, by the name of its field."""
-        names = ("frequencies", "samples", "chain", "reference_fasta")
-        given = {name: getattr(self, name) for name in names}
+        given = {name: getattr(self, name) for name in TABLES}
         return {name: path for name, path in given.items() if path is not None}
 
 
@@ -68,6 +74,7 @@ class Inputs:
     refused: Mapping[str, UserError]
     frequencies: Frequencies | None
     reference_fasta: ReferenceFasta | None
+    callable_regions: CallableRegions | None
     sex_sheet: Mapping[str, int] | None
     sha256: Mapping[str, str]
 
@@ -84,7 +91,7 @@ def open_inputs(request: CohortScoring, cohort: Cohort) -> Inputs:
         files, refused = usable_scoring_files(request.scoring_files, known, chain)
     frequencies = read_frequencies(request.frequencies) if request.frequencies else None
     build = known or _build_of_scores(files)
-    return Inputs(
+    inputs = Inputs(
         cohort=cohort,
         policy=policy_for(
             request.compat,
@@ -98,9 +105,53 @@ def open_inputs(request: CohortScoring, cohort: Cohort) -> Inputs:
         refused=refused,
         frequencies=frequencies,
         reference_fasta=_reference_fasta(request, build),
+        callable_regions=read_callable_regions(request.callable_bed)
+        if request.callable_bed
+        else None,
         sex_sheet=read_sample_sheet(request.samples) if request.samples else stated_sexes(cohort),
         sha256=digests | {file.source: file.sha256 for file in files},
     )
+    _require_evidence(request, inputs)
+    return inputs
+
+
+def _require_evidence(request: CohortScoring, inputs: Inputs) -> None:
+    """Whoever counts absent sites as reference says why, and which allele is REF."""
+    is_given = request.assume_reference or request.callable_bed is not None
+    if inputs.policy.absent is not Absent.REFERENCE:
+        if is_given:
+            raise PolicyError(
+                "callable regions, or the statement that absent sites are reference, change "
+                "nothing under the policy absent=unmatched.",
+                fix="Add --policy absent=reference, or leave them out.",
+            )
+        return
+    is_gvcf = any(isinstance(file, VcfFile) and file.is_gvcf for file in inputs.cohort.files)
+    names_ref = inputs.frequencies is not None and inputs.frequencies.names_ref
+    for is_wrong, what, fix in (
+        (
+            inputs.policy.match_by is MatchBy.RSID,
+            "absent=reference needs positions, and rows are matched by rsID.",
+            "Leave out match_by=rsid.",
+        ),
+        (
+            is_gvcf and request.assume_reference,
+            "a gVCF says itself where it is reference; what it leaves out was not called.",
+            "Leave out --assume-reference-at-absent-sites.",
+        ),
+        (
+            not is_given and not is_gvcf,
+            "nothing says that absent sites are reference and not just unseen.",
+            "Give --callable-bed, or state it with --assume-reference-at-absent-sites.",
+        ),
+        (
+            inputs.reference_fasta is None and not names_ref,
+            "nothing says which allele is REF at absent sites.",
+            "Give --reference-fasta, or --frequencies with a REF column.",
+        ),
+    ):
+        if is_wrong:
+            raise PolicyError(what, fix=fix)
 
 
 def _reference_fasta(request: CohortScoring, build: GenomeBuild | None) -> ReferenceFasta | None:

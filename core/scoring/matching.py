@@ -85,10 +85,12 @@ class Status(StrEnum):
     MATCHED = "matched"
     EXCLUDED = "excluded"
     UNMATCHED = "unmatched"
+    ASSUMED = "assumed"
 
 
 class Reason(StrEnum):
-    """Why a row is not matched; `sex_unknown` stands on a matched Y row that some sample of unknown
+    """Why a row is not matched. `callable_region` and `stated_reference` say what an assumed row
+    counts as reference for; `sex_unknown` stands on a matched Y row that some sample of unknown
     sex was not called for."""
 
     AMBIGUOUS = "ambiguous"
@@ -100,6 +102,8 @@ class Reason(StrEnum):
     ALLELE_MISMATCH = "allele_mismatch"
     ABSENT_LOCUS = "absent_locus"
     REFERENCE_BASE_UNKNOWN = "reference_base_unknown"
+    CALLABLE_REGION = "callable_region"
+    STATED_REFERENCE = "stated_reference"
     BAD_COORDINATES = "bad_coordinates"
     UNSUPPORTED_COMPLEX = "unsupported_complex"
     SEX_UNKNOWN = "sex_unknown"

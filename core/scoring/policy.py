@@ -115,6 +115,14 @@ class HarmonisedIndels(StrEnum):
     AS_WRITTEN = "as_written"
 
 
+class Absent(StrEnum):
+    """Sites that the genotypes have no record of: `unmatched`, or `reference` where something says
+    that people were looked at there (absent_sites)."""
+
+    UNMATCHED = "unmatched"
+    REFERENCE = "reference"
+
+
 class MatchBy(StrEnum):
     POSITION = "position"
     RSID = "rsid"
@@ -150,6 +158,7 @@ class ScoringPolicy:
     imputed_nonadditive: ImputedNonadditive = ImputedNonadditive.HARDY_WEINBERG
     reference_calls: ReferenceCalls = ReferenceCalls.MATCH
     harmonised_indels: HarmonisedIndels = HarmonisedIndels.TRY_ANCHOR
+    absent: Absent = Absent.UNMATCHED
     min_reference_gq: float = 20.0
     min_overlap: float = 0.75
 
@@ -230,6 +239,7 @@ _FIELD_TYPES: dict[str, type[StrEnum]] = {
     "imputed_nonadditive": ImputedNonadditive,
     "reference_calls": ReferenceCalls,
     "harmonised_indels": HarmonisedIndels,
+    "absent": Absent,
 }
 
 

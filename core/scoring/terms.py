@@ -88,7 +88,7 @@ def terms_of(context: TermContext, matches: BlockMatches) -> Terms:
     matched = np.flatnonzero(matches.matched)
     matched = matched[np.argsort(matches.variant[matched], kind="stable")]
     variant, pattern = matches.variant[matched], matches.pattern[matched]
-    place, doubled = _places(context, matches.sites)
+    place, doubled = places_of(context, matches.sites)
     return Terms(
         match=matched,
         row=matches.row[matched],
@@ -119,7 +119,7 @@ def _first_of_record(context: TermContext, matches: BlockMatches, matched: Indic
     return once
 
 
-def _places(context: TermContext, sites: BlockSites) -> tuple[Codes, Bools]:
+def places_of(context: TermContext, sites: BlockSites) -> tuple[Codes, Bools]:
     """(block rows,) each row's place, and whether haploid calls count twice there."""
     names, n_rows = sites.contigs
     of_contig = np.array([_PLACES.get(name, kernels.DIPLOID) for name in names], np.int8)

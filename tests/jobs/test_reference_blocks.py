@@ -87,7 +87,8 @@ def test_with_a_fasta_a_block_answers_every_position_in_it(tmp_path, fasta):
     assert results.column("denominator") == [4]
     facts = results.summary["scores"]["S1"]
     assert (facts["n_matched"], facts["n_from_reference"]) == (2, 2)
-    assert results.summary["reference"]["fasta"]["uri"] == str(fasta)
+    assert results.summary["reference_fasta"]["uri"] == str(fasta)
+    assert results.summary["reference"]["source"] == str(fasta)
 
 
 def test_frequencies_with_ref_tell_as_well_but_not_those_of_an_effect_allele(tmp_path):

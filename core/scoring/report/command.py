@@ -6,6 +6,9 @@ from typing import Any
 
 from core.scoring.policy import Compat, policy_for
 
+TABLES = ("frequencies", "samples", "chain", "reference_fasta", "callable_bed")
+"""What a run may read beside genotypes and scoring files, as its summary has it."""
+
 
 def command_line(summary: Mapping[str, Any]) -> str:
     """Of the run that `summary` tells of; file names are those that its user knows."""
@@ -18,9 +21,11 @@ def command_line(summary: Mapping[str, Any]) -> str:
         words += ["--compat", summary["compat"]]
     if summary["genotype_field"] != "auto":
         words += ["--genotype-field", summary["genotype_field"]]
-    for option in ("frequencies", "samples", "chain"):
-        if summary[option] is not None:
-            words += [f"--{option}", _file(summary[option]["uri"])]
+    for name in TABLES:
+        if summary.get(name) is not None:
+            words += [f"--{name.replace('_', '-')}", _file(summary[name]["uri"])]
+    if summary.get("assume_reference"):
+        words.append("--assume-reference-at-absent-sites")
     for name, value in chosen_fields(summary).items():
         words += ["--policy", f"{name}={value}"]
     return shlex.join(words)

@@ -9,7 +9,7 @@ from typing import Any
 from core.genotypes.reference_calls import ReferenceCalls
 from core.scoring.policy import ScoringPolicy
 from core.scoring.report import words
-from core.scoring.report.command import chosen_fields, command_line
+from core.scoring.report.command import TABLES, chosen_fields, command_line
 from core.scoring.report.schema import (
     NOTICE,
     SCHEMA,
@@ -121,9 +121,11 @@ def _inputs(summary: Mapping[str, Any]) -> Iterator[InputFile]:
     files = [facts["scoring_file"] for facts in summary["scores"].values()]
     for name, sha256 in {file["uri"]: file["sha256"] for file in files}.items():
         yield {"role": "scoring file", "name": name, "sha256": sha256}
-    for role in ("frequencies", "samples"):
-        if summary[role] is not None:
-            yield {"role": role, "name": summary[role]["uri"], "sha256": summary[role]["sha256"]}
+    for name in TABLES:
+        table = summary.get(name)
+        if table is not None:
+            role = name.replace("_", " ")
+            yield {"role": role, "name": table["uri"], "sha256": table["sha256"]}
 
 
 def _genotypes(metadata: Mapping[str, Any] | None) -> dict[str, Any] | None:

@@ -65,6 +65,18 @@ REASON_SENTENCES: Mapping[str, str] = {
         "out, or, in a file that lists only variants, nobody carries an alternative allele there. "
         "The row adds nothing to the sum and nothing to the denominator."
     ),
+    Reason.REFERENCE_BASE_UNKNOWN: (
+        "The genotypes say that people have the reference allele at this position, or have no call "
+        "there, but not which of the row's alleles that is; a reference FASTA would tell."
+    ),
+    Reason.CALLABLE_REGION: (
+        "The genotypes have no record at this position, and it lies in a region that was said to "
+        "be callable: everybody counts as having the reference allele alone."
+    ),
+    Reason.STATED_REFERENCE: (
+        "The genotypes have no record at this position, and whoever asked for the score stated "
+        "that absent sites are reference: everybody counts as having the reference allele alone."
+    ),
     Reason.BAD_COORDINATES: (
         "The scoring file gives no usable position for this row, so it cannot be looked up."
     ),
@@ -112,7 +124,9 @@ POLICY_SENTENCES: Mapping[str, str] = {
     "effect_type": "additive, dominant or recessive: from the file, or one for all",
     "match_by": "whether variants are matched by position or by rsID",
     "imputed_nonadditive": "the expected value of a missing dominant or recessive call",
-    "reference_calls": "whether records that say only that people have REF answer a row",
+    "reference_calls": "whether records and blocks that hold the reference allele alone answer",
+    "absent": "whether sites without a record count as reference, where there is evidence",
+    "min_reference_gq": "the genotype quality from which a reference block's call counts",
     "harmonised_indels": "whether an indel at a harmonised position is looked for one base before",
     "min_overlap": "the share of matched rows below which a score is marked",
 }

@@ -17,6 +17,7 @@ CONTRACT = {
     "half_call": ("missing", "error", "error"),
     "effect_type": ("from_file", "additive", "from_file"),
     "match_by": ("position", "position", "position"),
+    "absent": ("unmatched", "unmatched", "unmatched"),
     "reference_calls": ("match", "ignore", "ignore"),
     "min_reference_gq": (20.0, 20.0, 20.0),
     "min_overlap": (0.75, 0.0, 0.75),
