@@ -80,7 +80,8 @@ score = {
     "reasons": {}, "metadata": {},
 }
 end_results(folder, {
-    "versions": {}, "genotypes": [], "frequencies": None, "samples": None, "chain": None, "n_samples": n,
+    "versions": {}, "genotypes": [], "frequencies": None, "samples": None, "chain": None,
+    "n_samples": n,
     "build": None, "build_source": "unknown", "genotype_field": "auto", "compat": "default",
     "policy": ScoringPolicy().as_dict(), "frequency_source": None, "executor": "inline",
     "scores": dict.fromkeys(names, score), "refused_scoring_files": {},
