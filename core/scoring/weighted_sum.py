@@ -88,8 +88,8 @@ def expected_dosage(
 
 @kernel
 def weight_at(at_copies: Floats, dosage: float) -> float:
-    """What a nonadditive term adds at a dosage in 0..2; between two numbers of copies, which only
-    imputed dosages are, in proportion.
+    """What a nonadditive term adds at a dosage in 0..2; between two numbers of copies, as imputed
+    dosages are and 0/1 where a contig has one copy, in proportion.
 
     A GenoBoost score is written so (PGS Catalog columns dosage_0_weight to dosage_2_weight).
     """

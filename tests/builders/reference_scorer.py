@@ -187,9 +187,11 @@ def expected(frequency: float, ploidy: int, kind: str, policy: ScoringPolicy) ->
 
 
 def added(weights: Sequence[float], dosage: float, ploidy: int, kind: str) -> float:
-    """What a genotype adds: one weight times its effect dosage, or the weight of its copies."""
+    """What a genotype adds: one weight times its effect dosage, or the weight of its copies, in
+    proportion between two (0/1 where a contig has one copy is half of one)."""
     if kind == "nonadditive":
-        return weights[int(dosage)]
+        low = 1 if dosage >= 1 else 0
+        return weights[low] + (dosage - low) * (weights[low + 1] - weights[low])
     return weights[0] * effect(dosage, ploidy, kind)
 
 
