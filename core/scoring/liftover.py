@@ -85,12 +85,12 @@ def open_chain(path: Path) -> Chain:
     from liftover import ChainFile  # noqa: PLC0415 - 65 ms that few runs need
 
     try:
-        raw = path.read_bytes()
+        raw = _content(path)
         lengths = _contig_lengths(path, raw)
         places = ChainFile(str(path), one_based=True)
     except OSError as error:
         raise _error(path, f"the file cannot be read: {error.strerror or error}.") from error
-    except (EOFError, zlib.error, ValueError, RuntimeError) as error:
+    except (EOFError, zlib.error, ValueError, IndexError, RuntimeError) as error:
         raise _error(path, f"the file is no chain file, or damaged: {error}.") from error
     source, target = (_build_of(path, of_side) for of_side in lengths)
     if source is target:
@@ -130,6 +130,12 @@ def lift_over(file: ScoringFile, chain: Chain) -> ScoringFile:
     )
     rows = _moved(file.rows, places, has_place & ~places.is_found)
     return replace(file, rows=rows, build=chain.target, lifted=lifted)
+
+
+def _content(path: Path) -> bytes:
+    if path.stat().st_size > _MAX_CHAIN_BYTES:
+        raise _error(path, f"the file has more than {_MAX_CHAIN_BYTES >> 20} MiB.")
+    return path.read_bytes()
 
 
 def _contig_lengths(path: Path, raw: bytes) -> tuple[dict[str, int], dict[str, int]]:

@@ -128,8 +128,12 @@ def test_a_chain_that_starts_elsewhere_is_refused(tmp_path: Path, chain: Chain) 
         CHAINS.replace(str(LENGTH_37), "5").replace(str(X_37), "6").encode(),
         CHAINS.replace(str(LENGTH_38), str(LENGTH_37)).replace(str(X_38), str(X_37)).encode(),
         b"chain x chr1 y\n",
+        b"chain 1000 chr1\n",
     ],
-    ids=["empty", "text", "cut short", "other builds", "one build", "a damaged header"],
+    ids=[
+        *("empty", "text", "cut short", "other builds", "one build", "a damaged header"),
+        "a short header",
+    ],
 )
 def test_what_is_no_chain_file_is_refused_with_its_name(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "some.chain"
@@ -138,3 +142,11 @@ def test_what_is_no_chain_file_is_refused_with_its_name(tmp_path: Path, content:
         open_chain(path)
     assert error.value.where is not None
     assert error.value.where.file == str(path)
+
+
+def test_a_file_larger_than_any_chain_is_not_read(tmp_path: Path) -> None:
+    path = tmp_path / "huge.chain"
+    with path.open("wb") as file:
+        file.truncate((1 << 30) + 1)  # a hole, which takes no room
+    with pytest.raises(ChainFileError, match="more than 1024 MiB"):
+        open_chain(path)
