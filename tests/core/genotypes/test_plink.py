@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from core.errors import CohortError, GenotypeFileError, UnsupportedFormatError
-from core.genotypes import plink, plink_ploidy
+from core.genotypes import plink, plink_ploidy, vcf_blocks
 from core.genotypes.bed import open_bed
 from core.genotypes.calls import GenotypeField
 from core.genotypes.formats import content_uris, open_cohort, stated_sexes
@@ -264,7 +264,7 @@ def test_a_file_that_changed_since_it_was_opened_is_refused(tmp_path):
 
 
 def test_a_position_of_more_dosages_than_memory_should_hold_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr(plink, "MAX_GROUP_DOSAGE_BYTES", 5)
+    monkeypatch.setattr(vcf_blocks, "MAX_GROUP_DOSAGE_BYTES", 5)
     variants = [("1", 5, f"rs{n}", "A", "G") for n in range(3)]
     uri = write_bed(tmp_path / "f", variants, PEOPLE, [[0, 1, 2]] * 3)
     (shard,) = shards_of(uri, 1 << 30)

@@ -31,6 +31,7 @@ from tests.builders.bgen import (
     write_bgen,
     write_sample_file,
 )
+from tests.builders.bounds_checks import run_with_bounds_checks
 from tests.builders.plink import plink2
 from tests.builders.vcf import GRCH37_CONTIGS, Record, sample_names, vcf_text, write_vcf
 
@@ -235,6 +236,9 @@ def test_layout_1_and_remote_files_are_refused(tmp_path):
     path.write_bytes(content)
     with pytest.raises(UnsupportedFormatError, match="layout 1"):
         open_cohort([str(path)])
+    with pytest.raises(UnsupportedFormatError, match="s3://") as raised:
+        open_cohort(["s3://bucket/f.bgen"])
+    assert "local folder" in (raised.value.fix or "")
 
 
 def with_bytes(content: bytes, at: int, new: bytes) -> bytes:
@@ -313,13 +317,13 @@ def test_probabilities_that_lie_are_refused(name, tmp_path):
 
 
 FUZZ = """
-import random, sys
+import random
 from pathlib import Path
 from core.errors import CuraGenieError
 from tests.builders.bcf import blocks_of
 
-path, seed = Path(sys.argv[1]), int(sys.argv[2])
-content, chance = path.read_bytes(), random.Random(seed)
+path = Path(PATH)
+content, chance = path.read_bytes(), random.Random(1)
 n_read = 0
 for _ in range(400):
     damaged = bytearray(content)
@@ -336,15 +340,27 @@ print(n_read)
 """
 
 
+def fuzz_program(folder: Path, compression: int) -> str:
+    some = [simple(5), simple(6, ploidies=[1, 2, 3], stored=[[9], [9, 9], [9, 9, 9]])]
+    uri = write_bgen(folder / "f.bgen", some, samples=PEOPLE, compression=compression)
+    return FUZZ.replace("PATH", repr(uri))
+
+
 @pytest.mark.parametrize("compression", [NONE, ZLIB, ZSTD])
 def test_damaged_bytes_never_end_the_process(compression, tmp_path):
-    some = [simple(5), simple(6, ploidies=[1, 2, 3], stored=[[9], [9, 9], [9, 9, 9]])]
-    uri = write_bgen(tmp_path / "f.bgen", some, samples=PEOPLE, compression=compression)
     done = subprocess.run(
-        [sys.executable, "-c", FUZZ, uri, "1"], capture_output=True, text=True, check=False
+        [sys.executable, "-c", fuzz_program(tmp_path, compression)],
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 0, done.stderr[-2000:]
     assert 0 < int(done.stdout) < 400
+
+
+@pytest.mark.acceptance
+def test_no_kernel_leaves_its_arrays_whatever_the_bytes_are(tmp_path):
+    run_with_bounds_checks(fuzz_program(tmp_path, NONE), tmp_path / "cache")
 
 
 needs_plink2 = pytest.mark.skipif(shutil.which("plink2") is None, reason="plink2 is not installed")
