@@ -7,7 +7,8 @@ can still do is take memory: as much as the records of one position, up to 1 GiB
 of dosages.
 
 A value is the float32 that the file holds: DS is that of a VCF to the bit where htslib made the BCF
-from it, HDS and GP are added up from rounded values and may differ in the seventh digit.
+from it, HDS and GP are added up from rounded values and may differ in the seventh digit. Records of
+a gVCF are read as records: only in a VCF do its reference blocks answer for what is inside them.
 """
 
 from collections.abc import Iterator

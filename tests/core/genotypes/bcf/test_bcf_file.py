@@ -4,7 +4,9 @@ harm. htslib writes the BCFs; the VCF reader, itself checked against cyvcf2, say
 import struct
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -48,7 +50,7 @@ ALTS = ["G", "g", "G,T", ".", "*", "<DEL>", "G,<INS>", "GT,*,C"]
 IDS = [".", "rs1", "rs2;rs3", "rsé"]
 
 
-def both(folder: Path, records: list[Record | str]) -> tuple[str, Path]:
+def both(folder: Path, records: Sequence[Record | str]) -> tuple[str, Path]:
     """(the VCF, the BCF in BGZF) of some records."""
     text = vcf_text(records, samples=sample_names(N_SAMPLES), meta=META)
     vcf = write_vcf(folder / "f.vcf", text)
@@ -97,7 +99,7 @@ SHARDING = {
 
 
 def reading(uri: str, shard_bytes: int, **options) -> list[tuple[object, ...]]:
-    shards = plan_shards(open_cohort([uri]), shard_bytes)
+    shards: Any = plan_shards(open_cohort([uri]), shard_bytes)
     return rows_of([block for shard in shards for block in BcfReader(shard, **options)])
 
 
@@ -140,7 +142,8 @@ def test_what_is_wanted_and_the_counts_are_those_of_the_vcf(
     plain = plain_bcf(bcf, folder / "plain.bcf")
     assert reading(plain, shard_bytes, wanted=wanted) == rows_of(blocks_of(vcf, wanted=wanted))
     counts: dict[str, int] = {}
-    for shard in plan_shards(open_cohort([plain]), shard_bytes):
+    shards: Any = plan_shards(open_cohort([plain]), shard_bytes)
+    for shard in shards:
         reader = BcfReader(shard, wanted=wanted)
         list(reader)
         assert reader.n_records == sum(reader.contig_records.values())
@@ -386,7 +389,7 @@ def test_an_object_of_an_s3_store_reads_like_a_file(tmp_path):
     with running_s3_server(tmp_path) as server:
         s3 = S3Access(server.endpoint_url, server.access_key_id, server.secret_access_key)
         cohort = open_cohort(["s3://bucket/f.bcf"], s3=s3)
-        shards = plan_shards(cohort, 1000)
+        shards: Any = plan_shards(cohort, 1000)
         blocks = [block for shard in shards for block in BcfReader(shard, s3=s3)]
     assert len(shards) > 3
     assert rows_of(blocks) == rows_of(blocks_of(str(bcf)))
