@@ -103,7 +103,7 @@ def read_vcf(
 ) -> Dataset:
     """A Ray Dataset of the DosageBlocks of one cohort (columns: core.genotypes.block).
 
-    `uris` are VCFs (bgzip, gzip or plain) or stores, local or s3://; shards hold about
+    `uris` are genotype files of any format (core.genotypes.formats); shards hold about
     `shard_bytes` of each.
     """
     cohort = open_cohort(uris, s3=s3)

@@ -268,7 +268,7 @@ def _digests(request: CohortScoring) -> Iterator[dict[str, str]]:
     """
     directories = request.block_directories
     cache = DigestCache(directories.folder) if directories is not None else None
-    contents = [(uri, content_uris(uri)) for uri in request.genotypes]
+    contents = [(uri, content_uris(uri, s3=request.s3)) for uri in request.genotypes]
     contents += [(table, (table,)) for table in map(str, request.tables.values())]
     digests: dict[str, str] = {}
     with ThreadPoolExecutor(max_workers=4) as threads:

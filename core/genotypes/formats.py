@@ -1,11 +1,15 @@
 """Which format a genotype file has, and a cohort of files in any of them.
 
-name                    format         core.genotypes.
-*.pgen                  PLINK 2        pgen
-*.bed                   PLINK 1        bed
-*.cgstore, or a folder  store          store
-anything else           VCF            vcf
-                        array text     array_text, by the first bytes of its text
+first bytes of the content  name                    format       core.genotypes.
+BCF                         any                     BCF          bcf
+bgen, from byte 16 on       any, or *.bgen          BGEN         bgen
+0x6c 0x1b 0x01              any, or *.bed           PLINK 1      bed
+0x6c 0x1b                   any, or *.pgen          PLINK 2      pgen
+                            *.cgstore, or a folder  store        store
+text of an array's maker    any                     array text   array_text
+anything else               any                     VCF          vcf
+
+A name speaks where the bytes say nothing, so that a damaged .bed is not called a bad VCF.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -17,7 +21,10 @@ from core.errors import CohortError, Where
 from core.file_kind import HEAD_BYTES, is_array_text
 from core.genotypes import bgzf, vcf
 from core.genotypes.array_text import open_array_text
+from core.genotypes.bcf.file import open_bcf
 from core.genotypes.bed import bed_fileset, open_bed
+from core.genotypes.bgen.file import bgen_files, open_bgen
+from core.genotypes.bgen.header import MAGIC, MAGIC_AT
 from core.genotypes.pgen import open_pgen, pgen_fileset
 from core.genotypes.plink import PlinkFile
 from core.genotypes.source import Cohort, GenotypeFile, GenotypeShard, cohort_of
@@ -27,7 +34,7 @@ from core.genotypes.text import detect_compression, read_text
 from core.samples import UNKNOWN
 from core.storage.byte_ranges import S3Access, open_byte_ranges
 
-GENOTYPES = "genotype files of one cohort: VCF, .pgen, .bed, array text, or stores"
+GENOTYPES = "genotype files of one cohort: VCF, BCF, BGEN, .pgen, .bed, array text, or stores"
 """For the help of commands."""
 
 
@@ -40,12 +47,27 @@ class Format(NamedTuple):
 
 _PGEN = Format(lambda uri, _s3: open_pgen(uri), lambda uri: pgen_fileset(uri).uris)
 _BED = Format(lambda uri, _s3: open_bed(uri), lambda uri: bed_fileset(uri).uris)
+_BGEN = Format(lambda uri, _s3: open_bgen(uri), bgen_files)
 _STORE = Format(
     lambda uri, s3: open_store(uri, s3=s3),
     lambda uri: (f"{uri.rstrip('/')}/{MANIFEST}",),  # it has the sha256 of the store's files
 )
-_TEXT = Format(lambda uri, s3: _open_text(uri, s3), lambda uri: (uri,))
-_BY_SUFFIX = {".pgen": _PGEN, ".bed": _BED}
+_BCF = Format(lambda uri, s3: open_bcf(uri, s3=s3), lambda uri: (uri,))
+_ARRAY_TEXT = Format(lambda uri, s3: open_array_text(uri, s3=s3), lambda uri: (uri,))
+_VCF = Format(lambda uri, s3: vcf.open_vcf(uri, s3=s3), lambda uri: (uri,))
+
+_BY_MAGIC = (
+    (0, b"BCF", _BCF),
+    (MAGIC_AT, MAGIC, _BGEN),
+    (0, b"\x6c\x1b\x01", _BED),
+    (0, b"\x6c\x1b", _PGEN),
+)
+"""Where the bytes stand, the bytes, the format; the first that fits counts."""
+
+_BY_SUFFIX = {".bgen": _BGEN, ".pgen": _PGEN, ".bed": _BED}
+"""Local ones all."""
+
+_LOCAL = ("", "file")
 
 
 def open_cohort(uris: Sequence[str], *, s3: S3Access | None = None) -> Cohort[GenotypeShard]:
@@ -54,30 +76,49 @@ def open_cohort(uris: Sequence[str], *, s3: S3Access | None = None) -> Cohort[Ge
     Raises GenotypeFileError for a file that is none, CohortError where the samples differ,
     GenomeBuildError where the files state different genome builds.
     """
-    return cohort_of([format_of(uri).open(uri, s3) for uri in uris])
+    return cohort_of([format_of(uri, s3=s3).open(uri, s3) for uri in uris])
 
 
-def format_of(uri: str) -> Format:
-    """By its name, or a local folder by what is in it."""
+def format_of(uri: str, *, s3: S3Access | None = None) -> Format:
+    """By the table above. Raises GenotypeFileError where there is no such file."""
     if is_store(uri):
         return _STORE
-    return next((known for suffix, known in _BY_SUFFIX.items() if uri.endswith(suffix)), _TEXT)
+    named = next((known for suffix, known in _BY_SUFFIX.items() if uri.endswith(suffix)), None)
+    if named is not None and _scheme(uri) not in _LOCAL:
+        return named  # its reader refuses the object, which need not be asked for
+    head = _head(uri, s3)
+    for at, magic, known in _BY_MAGIC:
+        if head[at : at + len(magic)] == magic:
+            return known
+    return named or (_ARRAY_TEXT if is_array_text(head) else _VCF)
 
 
-def content_uris(uri: str) -> Sequence[str]:
+def _head(uri: str, s3: S3Access | None) -> bytes:
+    """The first bytes of the content."""
+    source = open_byte_ranges(uri, s3=s3)
+    compression = detect_compression(source.read(0, bgzf.MAX_BLOCK_BYTES))
+    pieces = read_text(source, compression, 0, 0)
+    return next((piece.text[:HEAD_BYTES] for piece in pieces), b"")
+
+
+def content_uris(uri: str, *, s3: S3Access | None = None) -> Sequence[str]:
     """The objects whose sha256 stand for the content of a genotype file."""
-    return format_of(uri).content_uris(uri)
+    return format_of(uri, s3=s3).content_uris(uri)
 
 
 def is_store(uri: str) -> bool:
     """By its name, or a local folder by what is in it."""
     if uri.rstrip("/").endswith(SUFFIX):
         return True
-    scheme = urlsplit(uri).scheme if "://" in uri else ""
-    if scheme not in ("", "file"):
+    scheme = _scheme(uri)
+    if scheme not in _LOCAL:
         return False
     folder = Path(unquote(urlsplit(uri).path) if scheme else uri)
     return (folder / MANIFEST).is_file()
+
+
+def _scheme(uri: str) -> str:
+    return urlsplit(uri).scheme if "://" in uri else ""
 
 
 def stated_sexes(cohort: Cohort[GenotypeShard]) -> Mapping[str, int] | None:
@@ -97,12 +138,3 @@ def stated_sexes(cohort: Cohort[GenotypeShard]) -> Mapping[str, int] | None:
                     fix="Put the .psam or .fam right (plink2 --update-sex).",
                 )
     return known or None
-
-
-def _open_text(uri: str, s3: S3Access | None) -> GenotypeFile[GenotypeShard]:
-    source = open_byte_ranges(uri, s3=s3)
-    compression = detect_compression(source.read(0, bgzf.MAX_BLOCK_BYTES))
-    pieces = read_text(source, compression, 0, 0)
-    first_text = next((piece.text[:HEAD_BYTES] for piece in pieces), b"")
-    is_array = is_array_text(first_text)
-    return open_array_text(uri, s3=s3) if is_array else vcf.open_vcf(uri, s3=s3)

@@ -26,7 +26,7 @@ from core.genotypes.plink_ploidy import copies_in_places, place_calls, place_dos
 from core.genotypes.plink_samples import PlinkSamples, read_samples
 from core.genotypes.plink_sites import Sites, SitesFile, load_sites
 from core.genotypes.vcf import DEFAULT_BLOCK_BYTES
-from core.genotypes.vcf_blocks import MAX_GROUP_DOSAGE_BYTES, BlockMemory, Decoding
+from core.genotypes.vcf_blocks import BlockMemory, Decoding, block_ranges, check_group
 from core.genotypes.vcf_progress import BlockRows
 from core.genotypes.vcf_wanted import Wanted
 from core.genotypes.wanted_sites import group_starts, wanted_rows
@@ -84,26 +84,28 @@ def fileset_of(uri: str, sites_suffixes: tuple[str, ...], samples_suffix: str) -
     Raises UnsupportedFormatError for what is not on this machine, GenotypeFileError, naming both
     files, where one is missing.
     """
-    path = _local_path(uri)
+    path = local_path(uri, "a PLINK fileset", "its three files")
+    return Fileset(path, _beside(path, sites_suffixes), _beside(path, (samples_suffix,)))
+
+
+def local_path(uri: str, what: str, files: str) -> Path:
+    """Of a file on this machine, which is there; `what` it is of and its `files`, for people."""
+    scheme = urlsplit(uri).scheme if "://" in uri else ""
+    if scheme not in ("", "file"):
+        raise UnsupportedFormatError(
+            f"{what} cannot be read from {scheme}://.",
+            where=Where(uri),
+            fix=f"Copy {files} to a local folder, or store it (jobs.store_cohort) and read "
+            "the store from there.",
+        )
+    path = Path(unquote(urlsplit(uri).path) if scheme else uri)
     if not path.is_file():
         raise GenotypeFileError(
             "there is no such file.",
             where=Where(uri),
             fix="Check the path; relative paths start at the working directory.",
         )
-    return Fileset(path, _beside(path, sites_suffixes), _beside(path, (samples_suffix,)))
-
-
-def _local_path(uri: str) -> Path:
-    scheme = urlsplit(uri).scheme if "://" in uri else ""
-    if scheme not in ("", "file"):
-        raise UnsupportedFormatError(
-            f"a PLINK fileset cannot be read from {scheme}://.",
-            where=Where(uri),
-            fix="Copy its three files to a local folder, or store it (jobs.store_cohort) and read "
-            "the store from there.",
-        )
-    return Path(unquote(urlsplit(uri).path) if scheme else uri)
+    return path
 
 
 def _beside(path: Path, suffixes: tuple[str, ...]) -> Path:
@@ -151,18 +153,28 @@ class PlinkFile:
 
     def shards(self, shard_bytes: int, first_index: int) -> tuple["PlinkShard", ...]:
         """Ranges of variants of about one size, cut between position groups; at least one."""
-        n_genotypes = self.n_variants * len(self.samples)
-        n_shards = max(-(-self.size_bytes // shard_bytes), -(-n_genotypes // SHARD_GENOTYPES), 1)
-        wished = np.arange(1, n_shards) * self.n_variants // n_shards
-        starts = np.append(np.flatnonzero(_all_group_starts(self)), self.n_variants)
-        cuts = np.unique(starts[np.searchsorted(starts, wished)])
-        bounds = [0, *(int(cut) for cut in cuts if 0 < cut < self.n_variants), self.n_variants]
-        ranges = enumerate(zip(bounds[:-1], bounds[1:], strict=True), start=first_index)
-        return tuple(PlinkShard(index, self, first, stop) for index, (first, stop) in ranges)
+        table = load_sites(self.sites).table
+        ranges = cut_variants(table, len(self.samples), self.size_bytes, shard_bytes)
+        shards = enumerate(ranges, start=first_index)
+        return tuple(PlinkShard(index, self, first, stop) for index, (first, stop) in shards)
 
 
-def _all_group_starts(file: PlinkFile) -> npt.NDArray[np.bool_]:
-    table = load_sites(file.sites).table
+def cut_variants(
+    table: pa.Table, n_samples: int, size_bytes: int, shard_bytes: int
+) -> Iterator[tuple[int, int]]:
+    """Ranges of the rows of a table of sites, one for each variant of a file of `size_bytes`: of
+    about one size, whole position groups, at least one."""
+    n_variants = table.num_rows
+    n_genotypes = n_variants * n_samples
+    n_shards = max(-(-size_bytes // shard_bytes), -(-n_genotypes // SHARD_GENOTYPES), 1)
+    wished = np.arange(1, n_shards) * n_variants // n_shards
+    starts = np.append(np.flatnonzero(_all_group_starts(table)), n_variants)
+    cuts = np.unique(starts[np.searchsorted(starts, wished)])
+    bounds = [0, *(int(cut) for cut in cuts if 0 < cut < n_variants), n_variants]
+    return zip(bounds[:-1], bounds[1:], strict=True)
+
+
+def _all_group_starts(table: pa.Table) -> npt.NDArray[np.bool_]:
     chromosome = table.column("CHROM").combine_chunks()
     contig_of, _ = _canonical(chromosome)
     return group_starts(values_of(table.column("POS").combine_chunks()), contig_of)
@@ -240,7 +252,8 @@ class PlinkReader:
         calls = file.calls.open(sites)
         copies = copies_in_places(np.frombuffer(file.sexes, np.uint8))
         memory = BlockMemory.of_thread(self._decoding)
-        for first, stop in _block_ranges(rows, self._decoding, file.uri):
+        for first, stop in block_ranges(rows.group, self._decoding):
+            check_group(stop - first, self._decoding, rows.site(first), file.uri)
             block_rows = memory.rows(stop - first)
             yield _block(rows.range(first, stop), calls, copies, block_rows)
 
@@ -269,6 +282,9 @@ class SiteRows:
     place: Bytes
     group: Ints
     table: pa.RecordBatch
+
+    def site(self, row: int) -> str:
+        return f"{self.table.column('contig')[row]}:{self.table.column('position')[row]}"
 
     def range(self, first: int, stop: int) -> "SiteRows":
         part = slice(first, stop)
@@ -347,25 +363,6 @@ def _allele(alleles: pa.Array) -> pa.Array:
     is_symbolic = pc.match_substring_regex(alleles, r"[<\[\]]")
     named = pc.if_else(is_symbolic, alleles, pc.ascii_upper(alleles))
     return pc.if_else(pc.equal(named, "0"), ".", named)
-
-
-def _block_ranges(rows: SiteRows, decoding: Decoding, uri: str) -> Iterator[tuple[int, int]]:
-    """Whole position groups, as many as a block holds, and one at least."""
-    stops = np.append(np.flatnonzero(np.diff(rows.group)) + 1, len(rows.group))
-    first = 0
-    while first < len(rows.group):
-        fitting = int(np.searchsorted(stops, first + decoding.block_rows, "right")) - 1
-        least = int(np.searchsorted(stops, first, "right"))
-        stop = int(stops[max(fitting, least)])
-        if fitting < least and (stop - first) * decoding.row_bytes > MAX_GROUP_DOSAGE_BYTES:
-            site = f"{rows.table.column('contig')[first]}:{rows.table.column('position')[first]}"
-            raise GenotypeFileError(
-                f"{site} has more than {MAX_GROUP_DOSAGE_BYTES >> 20} MiB of dosages.",
-                where=Where(uri),
-                fix="Leave out some of the variants at this position.",
-            )
-        yield first, stop
-        first = stop
 
 
 def _block(sites: SiteRows, calls: CallsReader, copies: Bytes, rows: BlockRows) -> DosageBlock:

@@ -57,7 +57,7 @@ def read_samples(path: Path) -> PlinkSamples:
         iids.append(values[iid].decode())
         fids.append("0" if fid is None else values[fid].decode())
         sexes.append(UNKNOWN if sex is None else _SEXES.get(values[sex].lower(), UNKNOWN))
-    return PlinkSamples(_names(fids, iids, path), bytes(sexes))
+    return PlinkSamples(unique_names(fids, iids, path), bytes(sexes))
 
 
 def _lines(path: Path) -> list[bytes]:
@@ -107,7 +107,9 @@ def _too_short(path: Path, line: int, n_values: int) -> GenotypeFileError:
     )
 
 
-def _names(fids: list[str], iids: list[str], path: Path) -> tuple[str, ...]:
+def unique_names(fids: list[str], iids: list[str], path: Path) -> tuple[str, ...]:
+    """IIDs, or FID_IID of everybody where two people share one. Raises GenotypeFileError where
+    there is nobody, or two have the same of both."""
     names = iids
     if len(set(iids)) < len(iids):
         names = [f"{fid}_{iid}" for fid, iid in zip(fids, iids, strict=True)]

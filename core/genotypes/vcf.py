@@ -53,7 +53,8 @@ class VcfFile:
 
     def shards(self, shard_bytes: int, first_index: int) -> tuple["Shard", ...]:
         """Ranges of `shard_bytes` behind the header; at least one."""
-        ranges = enumerate(_ranges(self, shard_bytes), start=first_index)
+        whole = (self.first_record, self.size_bytes)
+        ranges = enumerate(cut(whole, self.compression, shard_bytes), start=first_index)
         return tuple(Shard(index, self, start, stop) for index, (start, stop) in ranges)
 
 
@@ -125,7 +126,7 @@ class ShardReader:
         self._wanted = wanted
         self._decoding = Decoding(
             samples=shard.file.header.samples,
-            field=_field_of(shard.file, field),
+            field=declared_field(shard.file.header, field, shard.file.uri),
             half_call=half_call,
             block_bytes=block_bytes,
         )
@@ -170,7 +171,7 @@ def open_vcf(uri: str, *, s3: S3Access | None = None) -> VcfFile:
     text = read_header_text((piece.text for piece in pieces), uri)
     if compression is Compression.BGZIP:
         bgzf.check_end(source)
-    first_record, header_rest = _first_record(source, compression, text.n_bytes)
+    first_record, header_rest = place_behind(source, compression, text.n_bytes)
     header = parse_header(text, uri)
     return VcfFile(
         uri=uri,
@@ -205,10 +206,11 @@ def _looks_into_blocks(file: VcfFile, wanted: Wanted) -> bool:
     return file.is_gvcf and answers_from_blocks(wanted)
 
 
-def _first_record(
+def place_behind(
     source: ByteRanges, compression: Compression, header_bytes: int
 ) -> tuple[int, int]:
-    """(first_record, header_rest) as in VcfFile; the end of the file where there are no records."""
+    """(first_record, header_rest) as in VcfFile, of any file with so much text before its records;
+    the end of the file where there are no records."""
     match compression:
         case Compression.PLAIN:
             return header_bytes, 0
@@ -222,26 +224,29 @@ def _first_record(
             return source.size_bytes, 0
 
 
-def _ranges(file: VcfFile, shard_bytes: int) -> Iterator[tuple[int, int]]:
-    start = file.first_record
-    if not file.compression.is_splittable or start + shard_bytes >= file.size_bytes:
-        yield start, file.size_bytes
+def cut(
+    whole: tuple[int, int], compression: Compression, shard_bytes: int
+) -> Iterator[tuple[int, int]]:
+    """Ranges of `shard_bytes` of a range of bytes; at least one."""
+    start, end = whole
+    if not compression.is_splittable or start + shard_bytes >= end:
+        yield start, end
         return
-    while start < file.size_bytes:
-        stop = min(start + shard_bytes, file.size_bytes)
+    while start < end:
+        stop = min(start + shard_bytes, end)
         yield start, stop
         start = stop
 
 
-def _field_of(file: VcfFile, field: GenotypeField) -> GenotypeField:
-    """GT, DS, HDS or GP; anything but GT is declared."""
-    formats = file.header.formats
+def declared_field(header: VcfHeader, field: GenotypeField, uri: str) -> GenotypeField:
+    """GT, DS, HDS or GP; anything but GT is declared in the header, else GenotypeFileError."""
+    formats = header.formats
     if field is GenotypeField.AUTO:
         return GenotypeField.DS if "DS" in formats else GenotypeField.GT
     if field is not GenotypeField.GT and field not in formats:
         raise GenotypeFileError(
             f"the header declares no FORMAT field {field}.",
-            where=Where(file.uri, field=field),
+            where=Where(uri, field=field),
             fix=f"Read GT (genotype field GT or auto), or declare {field} in the header.",
         )
     return field

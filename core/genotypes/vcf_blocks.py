@@ -8,16 +8,17 @@ keep it. What the sites are collected in is used again, block after block.
 
 import sys
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 
+from core.errors import GenotypeFileError, Where
 from core.genotypes.block import DosageBlock, Dosages, numbers, strings, texts
 from core.genotypes.calls import GenotypeField, HalfCall
-from core.genotypes.vcf_kernels import Bytes
+from core.genotypes.vcf_kernels import Bytes, Ints
 from core.genotypes.vcf_progress import BlockRows
 from core.genotypes.vcf_sites import Ints32, SiteRows, new_site_rows
 
@@ -107,6 +108,31 @@ _last_used = threading.local()
 
 _UNUSED = 2
 """References of an array that only the list holds, the one of the question included."""
+
+
+def block_ranges(group: Ints, decoding: Decoding) -> Iterator[tuple[int, int]]:
+    """Ranges of rows: whole position groups, as many as a block holds, and one at least.
+
+    group  (n,) numbers of the rows' groups, ascending
+    """
+    stops = np.append(np.flatnonzero(np.diff(group)) + 1, len(group))
+    first = 0
+    while first < len(group):
+        fitting = int(np.searchsorted(stops, first + decoding.block_rows, "right")) - 1
+        least = int(np.searchsorted(stops, first, "right"))
+        stop = int(stops[max(fitting, least)])
+        yield first, stop
+        first = stop
+
+
+def check_group(n_rows: int, decoding: Decoding, site: str, uri: str) -> None:
+    """Raises GenotypeFileError where rows that stand together need too much memory."""
+    if n_rows * decoding.row_bytes > MAX_GROUP_DOSAGE_BYTES:
+        raise GenotypeFileError(
+            f"{site} has more than {MAX_GROUP_DOSAGE_BYTES >> 20} MiB of dosages.",
+            where=Where(uri),
+            fix="Leave out some of the variants at this position.",
+        )
 
 
 def no_rows(decoding: Decoding) -> BlockRows:

@@ -126,18 +126,31 @@ def read_call(
         at += 1
     if ploidy > MAX_PLOIDY:
         return PLOIDY_TOO_HIGH, 0, False
+    status, is_missing = settle_call(ploidy, n_seen, int(first_seen), is_mixed, half_call, counts)
+    return status, ploidy, is_missing
+
+
+@inlined_kernel
+def settle_call(
+    ploidy: int, n_seen: int, first_seen: int, is_mixed: bool, half_call: int, counts: Bytes
+) -> tuple[int, bool]:
+    """(status, is_missing) of a call of `ploidy` alleles, of which `n_seen` are named.
+
+    first_seen  one of the named alleles; is_mixed: another one is named, too
+    counts      as of `read_call`: copies of each named ALT, changed where half-calls are haploid
+    """
     if n_seen == ploidy:
-        return OK, ploidy, False
+        return OK, False
     if n_seen == 0 or half_call == HALF_CALL_MISSING:
-        return OK, ploidy, True
+        return OK, True
     if half_call == HALF_CALL_ERROR:
-        return HALF_CALL, ploidy, True
+        return HALF_CALL, True
     if half_call == HALF_CALL_HAPLOID:
         if is_mixed:
-            return OK, ploidy, True
+            return OK, True
         if first_seen > 0:
             counts[first_seen - 1] = np.uint8(ploidy)
-    return OK, ploidy, False
+    return OK, False
 
 
 @kernel

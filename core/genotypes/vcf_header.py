@@ -87,7 +87,9 @@ def parse_header(text: HeaderText, uri: str) -> VcfHeader:
     assert version is not None  # read_header_text has seen to it
     meta = [line.decode("utf-8", "replace") for line in text.lines[1:-1]]
     contigs = dict(_contigs(meta))
-    formats = frozenset(fields["ID"] for fields in _structured(meta, "FORMAT") if "ID" in fields)
+    formats = frozenset(
+        fields["ID"] for fields in structured_lines(meta, "FORMAT") if "ID" in fields
+    )
     return VcfHeader(
         version=version[1].decode(),
         samples=_samples(text.lines[-1], uri, len(text.lines)),
@@ -168,16 +170,16 @@ def _check_sample_names(samples: list[str], where: Where) -> None:
         )
 
 
-def _structured(meta: list[str], key: str) -> Iterator[dict[str, str]]:
-    """The fields of every line ##key=<A=1,B="x, y">."""
-    prefix = f"##{key}=<"
+def structured_lines(meta: list[str], *keys: str) -> Iterator[dict[str, str]]:
+    """The fields of every line ##KEY=<A=1,B="x, y"> of one of the keys, in order."""
+    prefixes = tuple(f"##{key}=<" for key in keys)
     for line in meta:
-        if line.startswith(prefix):
-            yield dict(_PAIR.findall(line[len(prefix) :]))
+        if line.startswith(prefixes):
+            yield dict(_PAIR.findall(line.split("<", 1)[1]))
 
 
 def _contigs(meta: list[str]) -> Iterator[tuple[str, int | None]]:
-    for fields in _structured(meta, "contig"):
+    for fields in structured_lines(meta, "contig"):
         if "ID" in fields:
             length = fields.get("length", "")
             yield fields["ID"], int(length) if re.fullmatch("[0-9]{1,18}", length) else None

@@ -129,11 +129,16 @@ def bad_call(status: int, line: Line, sample: int, samples: tuple[str, ...]) -> 
             f"the line has {direction} samples than the header, which has {len(samples)}.",
             "The file is damaged or was cut; write it again.",
         )
+    alts, keys = line.column(FOURTH_TAB), line.column(EIGHTH_TAB)
+    return call_problem(status, line.sample(sample), alts, keys, samples[sample])
+
+
+def call_problem(status: int, call: str, alts: str, keys: str, sample: str) -> Problem:
+    """For the codes that speak of one sample's call; the texts are shown as they are. `alts`: ALT;
+    `keys`: FORMAT."""
     key, what, fix = _CALL_PROBLEMS[status]
-    what = what.format(
-        call=line.sample(sample), alts=line.column(FOURTH_TAB), format=line.column(EIGHTH_TAB)
-    )
-    return Problem(f"{key} of sample {samples[sample]}", what, fix)
+    what = what.format(call=call, alts=alts, format=keys)
+    return Problem(f"{key} of sample {sample}", what, fix)
 
 
 def text_too_long(text_range: TextRange, number: int, max_bytes: int) -> GenotypeFileError:

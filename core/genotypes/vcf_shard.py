@@ -48,7 +48,7 @@ _FIRST_LINES = 256
 _FIRST_BLOCKS = 256
 _STRING_BYTES_OF_ROW = 16
 
-_HALF_CALL_CODES = {
+HALF_CALL_CODES = {
     HalfCall.MISSING: HALF_CALL_MISSING,
     HalfCall.HAPLOID: HALF_CALL_HAPLOID,
     HalfCall.REFERENCE: HALF_CALL_REFERENCE,
@@ -118,7 +118,7 @@ class ShardScan:
     def _set_out(self) -> None:
         p = self._progress
         p.contig, p.name_bytes = -1, -1
-        p.half_call = _HALF_CALL_CODES[self._decoding.half_call]
+        p.half_call = HALF_CALL_CODES[self._decoding.half_call]
         p.field = _FIELD_CODES[self._decoding.field]
         p.row_bytes = self._decoding.row_bytes
         p.max_group_bytes = vcf_blocks.MAX_GROUP_DOSAGE_BYTES

@@ -123,15 +123,15 @@ def append_site(
             return EMPTY_ALT, 0
         sites.record[r], sites.contig[r], sites.n_alts[r] = record, contig, max(n_alts, 1)
         sites.position[r], sites.line[r] = position, offset
-        bits |= _append(text, id_start, id_end, False, sites.id_offsets, sites.ids, r)
-        bits |= _append(text, ref_start, ref_end, True, sites.ref_offsets, sites.refs, r)
-        bits |= _append(text, start, end, True, sites.alt_offsets, sites.alts, r)
+        bits |= append_string(text, id_start, id_end, False, sites.id_offsets, sites.ids, r)
+        bits |= append_string(text, ref_start, ref_end, True, sites.ref_offsets, sites.refs, r)
+        bits |= append_string(text, start, end, True, sites.alt_offsets, sites.alts, r)
         start = end + 1
     return OK, bits
 
 
 @inlined_kernel
-def _append(
+def append_string(
     text: Text, start: int, end: int, folds: bool, offsets: Ints32, content: Bytes, row: int
 ) -> int:
     """Copy a span behind the strings before `row`; the bits that any of its bytes has.

@@ -1,12 +1,17 @@
 """The command that writes a store and adds samples, and scores of what it wrote."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 
 from core.errors import NotStoredError
+from jobs import score_cohort
 from jobs.store_cohort import main
+from tests.builders.bcf import write_bcf
+from tests.builders.bgen import BgenVariant, write_bgen
 from tests.builders.cohort_run import run_scoring
 from tests.builders.scoring_file import Row, write_scoring_file
 from tests.builders.vcf import (
@@ -51,6 +56,42 @@ def test_a_stored_cohort_that_grows_scores_as_one_file(
     assert from_store.matches == from_file.matches
     assert main(append) == 2
     assert "sample S3 is in the store already" in capsys.readouterr().err
+
+
+def bcf_of(folder: Path) -> str:
+    return write_bcf(Path(vcf_of(folder, "S1", "S2")), folder / "f.bcf")
+
+
+def bgen_of(folder: Path) -> str:
+    stored = [[[0, 255], [255, 0]], [[51, 102], [0, 255]], [[0, 0], [255, 0]]]
+    variants = [
+        BgenVariant("1", 1000 * (i + 1), ["A", "G"], stored[i], [2, 2], [i == 2, False])
+        for i in range(3)
+    ]
+    return write_bgen(folder / "f.bgen", variants, samples=["S1", "S2"])
+
+
+@pytest.mark.parametrize(
+    ("written", "score_sum"), [(bcf_of, 0.1 + 0.2 * 2), (bgen_of, 0.1 + 0.2 * 1.2)]
+)
+def test_other_formats_are_scored_and_stored(
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    written: Callable[[Path], str],
+    score_sum: float,
+) -> None:
+    genotypes, store = written(tmp_path), tmp_path / "cohort.cgstore"
+    assert main(["--genotypes", genotypes, "--output", str(store)]) == 0
+    facts = json.loads(capsys.readouterr().out)
+    assert (facts["n_samples"], facts["n_variants"], facts["contigs"]) == (2, 3, {"1": 3})
+    weights = [Row("1", 1000 * (i + 1), "G", "A", 0.1 * (i + 1)) for i in range(3)]
+    score = tmp_path / "PGS000001.txt.gz"
+    write_scoring_file(score, weights, accession="PGS000001")
+    command = ["--genotypes", genotypes, "--scoring-file", str(score), "--output"]
+    assert score_cohort.main([*command, str(tmp_path / "from file")]) == 0
+    from_store = run_scoring(store, score, tmp_path / "from store")
+    assert from_store.scores == pq.read_table(tmp_path / "from file" / "scores.parquet")
+    assert from_store.sums()["S1"] == pytest.approx(score_sum, rel=1e-7)
 
 
 def test_half_calls_are_what_they_were_stored_as(tmp_path: Path) -> None:

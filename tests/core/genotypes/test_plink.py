@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from core.errors import CohortError, GenotypeFileError, UnsupportedFormatError
-from core.genotypes import plink, plink_ploidy
+from core.genotypes import plink, plink_ploidy, vcf_blocks
 from core.genotypes.bed import open_bed
 from core.genotypes.calls import GenotypeField
 from core.genotypes.formats import content_uris, open_cohort, stated_sexes
@@ -18,7 +18,7 @@ from core.genotypes.plink_ploidy import place_calls
 from core.genotypes.vcf_wanted import Wanted
 from core.samples import FEMALE, MALE
 from tests.builders.plink import MISSING, plink2, read_blocks, rows_of, write_bed, write_pgen
-from tests.builders.vcf import DS_FORMAT, Record, vcf_text
+from tests.builders.vcf import DS_FORMAT, Record, vcf_text, write_vcf
 
 PEOPLE = [("m", "1"), ("f", "2"), ("u", "0")]
 needs_plink2 = pytest.mark.skipif(shutil.which("plink2") is None, reason="plink2 is not installed")
@@ -198,7 +198,8 @@ def test_sexes_and_content_are_those_of_the_three_files(tmp_path):
     uri = write_bed(tmp_path / "f", VARIANTS, PEOPLE, CALLS)
     assert stated_sexes(open_cohort([uri])) == {"m": MALE, "f": FEMALE}
     assert [Path(part).suffix for part in content_uris(uri)] == [".bed", ".bim", ".fam"]
-    assert content_uris("s3://bucket/f.vcf.gz") == ("s3://bucket/f.vcf.gz",)
+    vcf = write_vcf(tmp_path / "f.vcf.gz", vcf_text([Record("1", 5, ["0/1", "1/1"])]))
+    assert content_uris(vcf) == (vcf,)
 
 
 def test_files_that_contradict_each_others_sexes_make_no_cohort(tmp_path):
@@ -263,7 +264,7 @@ def test_a_file_that_changed_since_it_was_opened_is_refused(tmp_path):
 
 
 def test_a_position_of_more_dosages_than_memory_should_hold_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr(plink, "MAX_GROUP_DOSAGE_BYTES", 5)
+    monkeypatch.setattr(vcf_blocks, "MAX_GROUP_DOSAGE_BYTES", 5)
     variants = [("1", 5, f"rs{n}", "A", "G") for n in range(3)]
     uri = write_bed(tmp_path / "f", variants, PEOPLE, [[0, 1, 2]] * 3)
     (shard,) = shards_of(uri, 1 << 30)
