@@ -720,7 +720,14 @@ def test_a_line_longer_than_the_limit_is_refused(tmp_path):
         open_byte_ranges(uri), file.compression, file.first_record, file.size_bytes, 0
     )
     decoding = Decoding(file.header.samples, GenotypeField.GT, HalfCall.MISSING, 1000)
-    scan = ShardScan([text_range], decoding, None, window_bytes=1000, max_group_bytes=100_000)
+    scan = ShardScan(
+        [text_range],
+        decoding,
+        None,
+        contig_lengths={},
+        window_bytes=1000,
+        max_group_bytes=100_000,
+    )
     with pytest.raises(GenotypeFileError, match="longer than"):
         list(scan)
 
