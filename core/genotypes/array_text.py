@@ -217,9 +217,8 @@ def open_array_text(uri: str, *, s3: S3Access | None = None) -> ArrayTextFile:
     for suffix in (".gz", ".txt", ".csv"):
         stem = stem.removesuffix(suffix)
     _, skipped = _parse(text, uri)
-    return ArrayTextFile(
-        uri, source.size_bytes, (stem or "sample",), _build_evidence(comments), skipped
-    )
+    build = _build_evidence(comments)
+    return ArrayTextFile(uri, source.size_bytes, (stem or "sample",), build, skipped)
 
 
 def _read(uri: str, s3: S3Access | None) -> _Markers:

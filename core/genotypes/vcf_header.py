@@ -90,7 +90,7 @@ def parse_header(text: HeaderText, uri: str) -> VcfHeader:
         samples=_samples(text.lines[-1], uri, len(text.lines)),
         contigs=contigs,
         formats=formats,
-        build_evidence=_evidence(contigs, meta, uri),
+        build_evidence=_build_evidence(contigs, meta, uri),
         n_lines=len(text.lines),
         names_blocks=any(line.startswith(_BLOCK_DECLARATIONS) for line in meta),
     )
@@ -186,10 +186,12 @@ def build_of_meta(meta: list[str], uri: str) -> BuildEvidence | None:
     Raises GenomeBuildError for lines that contradict each other, and for a build that no reader
     here can place.
     """
-    return _evidence(dict(_contigs(meta)), meta, uri)
+    return _build_evidence(dict(_contigs(meta)), meta, uri)
 
 
-def _evidence(contigs: Mapping[str, int | None], meta: list[str], uri: str) -> BuildEvidence | None:
+def _build_evidence(
+    contigs: Mapping[str, int | None], meta: list[str], uri: str
+) -> BuildEvidence | None:
     where = Where(uri, field="header")
     try:
         pieces = [evidence_of_contigs(contigs), *map(evidence_of_text, _texts_on_build(meta))]
