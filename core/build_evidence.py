@@ -91,6 +91,6 @@ def agreed(evidence: Iterable[BuildEvidence | None], where: Where) -> BuildEvide
             raise GenomeBuildError(
                 f"the genotypes are on {first}, but they are on {other}.",
                 where=where,
-                fix="Find out on which build the positions are, and correct what is wrong.",
+                fix="Find out on which build the positions are, and correct the header.",
             )
     return first

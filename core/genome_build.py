@@ -67,7 +67,8 @@ _UNSUPPORTED = frozenset(
 )
 _PATCH = re.compile(r"(?<=^grch3[78])\.?p[0-9]+$")
 
-_NAMES = sorted((*_ALIASES, *_UNSUPPORTED), key=len, reverse=True)
+# "hs1" is too short to mean a build wherever it stands in a path
+_NAMES = sorted((*_ALIASES, *_UNSUPPORTED - {"hs1"}), key=len, reverse=True)
 _NAME_IN_TEXT = re.compile(rf"(?<![a-z0-9])({'|'.join(map(re.escape, _NAMES))})(?![0-9])")
 
 
@@ -209,16 +210,22 @@ def build_of_contig(name: str, length: int | None) -> GenomeBuild | None:
     """The build that has such a contig, by the length that a header states, else by the version of
     an accession. None where neither tells.
 
-    Raises GenomeBuildError for a length in a build that no reader here can place.
+    Raises GenomeBuildError for a length in a build that no reader here can place, and where length
+    and accession contradict each other.
     """
     lengths = _LENGTHS.get(canonical_contig(name), ())
-    if length in lengths:
-        build = _BUILDS_OF_LENGTHS[lengths.index(length)]
-        if not isinstance(build, GenomeBuild):
-            raise unsupported_build(f"contig {name} is {length} bases long as in {build}, which")
-        return build
     _, build = _ACCESSIONS.get(name, (None, None))
-    return build
+    if length not in lengths:
+        return build
+    by_length = _BUILDS_OF_LENGTHS[lengths.index(length)]
+    if not isinstance(by_length, GenomeBuild):
+        raise unsupported_build(f"contig {name} is {length} bases long as in {by_length}, which")
+    if build not in (None, by_length):
+        raise GenomeBuildError(
+            f"contig {name} is named as in {build}, and {length} bases long as in {by_length}.",
+            fix="State one build's contigs in the header.",
+        )
+    return by_length
 
 
 def build_from_contig_lengths(lengths: Mapping[str, int | None]) -> GenomeBuild | None:
@@ -235,8 +242,8 @@ def build_from_contig_lengths(lengths: Mapping[str, int | None]) -> GenomeBuild 
             seen.setdefault(build, name)
     if len(seen) > 1:
         raise GenomeBuildError(
-            f"contig {seen[GenomeBuild.GRCH37]} has its GRCh37 length, "
-            f"contig {seen[GenomeBuild.GRCH38]} its GRCh38 length.",
+            f"contig {seen[GenomeBuild.GRCH37]} has its GRCh37 length or accession, "
+            f"contig {seen[GenomeBuild.GRCH38]} its GRCh38 one.",
             fix="State one build's contigs in the header.",
         )
     return next(iter(seen), None)

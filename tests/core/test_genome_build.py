@@ -118,6 +118,7 @@ class TestNamesInText:
             ("GCA_000001405.15", GRCH38),
             ("lab38/genome.fa", None),
             ("hg190.fa", None),
+            ("/data/hs1_study/genome.fa", None),
             ("hg19ToHg38", GRCH37),
             ("hg19_to_hg38", None),
             ("", None),

@@ -108,9 +108,16 @@ def test_a_header_that_contradicts_itself_is_an_error_that_repeats_both(meta):
     assert "but they are on GRCh38 (genotype header: ##" in message
 
 
-def test_an_accession_contradicts_its_length():
+def test_accessions_of_two_builds_are_an_error():
     meta = ["##contig=<ID=NC_000020.10,length=63025520>", "##contig=<ID=NC_000021.9>"]
     with pytest.raises(GenomeBuildError, match=r"contig NC_000020\.10 .*contig NC_000021\.9"):
+        header_of(vcf_text([], meta=meta))
+
+
+def test_an_accession_may_not_contradict_its_length():
+    meta = ["##contig=<ID=NC_000020.10,length=64444167>"]
+    message = r"named as in GRCh37, and 64444167 bases long as in GRCh38"
+    with pytest.raises(GenomeBuildError, match=message):
         header_of(vcf_text([], meta=meta))
 
 
