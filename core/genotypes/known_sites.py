@@ -5,7 +5,8 @@ position on GRCh37 than on GRCh38; none has complementary alleles, and none lies
 differ in strand. A record agrees with a build where it has the alleles of such a SNP at the
 position of that build; REF and ALT may be swapped, as PLINK files have them.
 
-By chance alone, a list of every variant of a population has about one such SNP on the wrong build.
+By chance alone, a list of every variant of a large population (one in 35 bases, a third of them
+with the same two alleles) has about one in a hundred of these SNPs on the wrong build.
 """
 
 from collections.abc import Iterable, Mapping
