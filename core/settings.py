@@ -16,6 +16,7 @@ from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_vali
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from core.errors import SettingsError, Where
+from core.genome_build import GenomeBuild
 from core.genotypes.directory_cache import default_folder
 from core.storage.byte_ranges import S3Access
 from core.storage.objects import ObjectsLocation
@@ -95,6 +96,8 @@ class Settings(BaseSettings):
     pgs_catalog_url: str = Field(
         "https://www.pgscatalog.org/rest", validation_alias=_ours("PGS_CATALOG_URL")
     )
+    chain_37_to_38: Path | None = Field(None, validation_alias=_ours("CHAIN_37_TO_38"))
+    chain_38_to_37: Path | None = Field(None, validation_alias=_ours("CHAIN_38_TO_37"))
     shard_bytes: int | None = Field(None, ge=64 * 1024, validation_alias=_ours("SHARD_BYTES"))
     max_upload_bytes: int = Field(64 * GIB, ge=1, validation_alias=_ours("MAX_UPLOAD_BYTES"))
 
@@ -141,6 +144,16 @@ class Settings(BaseSettings):
         if seconds >= info.data.get("lease_seconds", float("inf")):
             raise ValueError("heartbeats must come more often than CURAGENIE_LEASE_SECONDS")
         return seconds
+
+    @property
+    def chains(self) -> dict[GenomeBuild, Path]:
+        """The chain files that lead to each build, where there are any."""
+        chains = {GenomeBuild.GRCH38: self.chain_37_to_38, GenomeBuild.GRCH37: self.chain_38_to_37}
+        return {
+            build: path.expanduser().absolute()
+            for build, path in chains.items()
+            if path is not None
+        }
 
     @property
     def objects_dir(self) -> Path:

@@ -17,6 +17,7 @@ from ray.exceptions import RayError, RayTaskError
 
 from core.errors import CuraGenieError, InfrastructureError, UserError
 from core.events import Progress
+from core.genome_build import GenomeBuild
 from core.job import Job, JobKind, JobState, Problem, RetryPolicy
 from core.records.repositories import LeaseLostError, UnitOfWork
 from core.records.session import Database, open_database
@@ -33,12 +34,14 @@ SNAPSHOTS_PER_ATTEMPT = 1_000_000  # keeps the snapshots of a retried job growin
 
 @dataclass(frozen=True, slots=True)
 class JobEnvironment:
-    """What a job needs from the settings; travels to whichever process runs it."""
+    """What a job needs from the settings; travels to whichever process runs it. `chains` are the
+    chain files that lead to each build."""
 
     database_url: str = field(repr=False)
     objects: ObjectsLocation
     scoring_files_dir: Path
     shard_bytes: int | None
+    chains: Mapping[GenomeBuild, Path] = field(default_factory=dict[GenomeBuild, Path])
     lease_seconds: float = 30.0
     heartbeat_seconds: float = 10.0
     retry: RetryPolicy = RetryPolicy()
@@ -54,6 +57,7 @@ class JobContext:
     objects: ObjectStore
     objects_location: ObjectsLocation
     scoring_files: ScoringFileLibrary
+    chains: Mapping[GenomeBuild, Path]
     s3: S3Access | None
     shard_bytes: int | None
     executor: Executor
@@ -202,6 +206,7 @@ def _context(
         objects=open_objects(environment.objects),
         objects_location=environment.objects,
         scoring_files=ScoringFileLibrary(environment.scoring_files_dir),
+        chains=environment.chains,
         s3=environment.objects.s3,
         shard_bytes=environment.shard_bytes,
         executor=environment.executor,

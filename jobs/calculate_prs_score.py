@@ -41,17 +41,20 @@ RESULTS = (SCORES, MATCHES, SUMMARY, REPORT_JSON, REPORT_PAGE)
 
 @dataclass(frozen=True, slots=True)
 class _Work:
-    """What to score: the upload, its store where it has one, and scoring files by accession."""
+    """What to score: the upload, its store where it has one, scoring files by accession, and the
+    chain file that lifts over those of the other build, where there is one."""
 
     data: GenomicData
     file_uri: str
     store_uri: str | None
     paths: Mapping[str, Path]
+    chain: Path | None
 
     @property
     def names(self) -> dict[str, str]:
         """Our paths and what users call them."""
-        names = {str(path): path.name for path in self.paths.values()}
+        local = [*self.paths.values(), *([self.chain] if self.chain is not None else [])]
+        names = {str(path): path.name for path in local}
         for uri in (self.file_uri, self.store_uri):
             names |= known_as(uri, self.data.filename) if uri is not None else {}
         return names
@@ -100,6 +103,7 @@ def _score_genotypes(uri: str, work: _Work, context: JobContext, output: Path) -
         scoring_files=tuple(work.paths.values()),
         output=output,
         shard_bytes=context.shard_bytes,
+        chain=work.chain,
         s3=context.s3,
     )
     summary = score_cohort(request, executor=context.executor, on_progress=context.on_progress)
@@ -143,7 +147,8 @@ def _work(job: Job, context: JobContext) -> _Work:
     }
     objects, store = context.objects, data.store_url
     store_uri = objects.uri_of(store) if store is not None else None
-    return _Work(data, objects.uri_of(data.file_url), store_uri, paths)
+    chain = context.chains.get(data.build) if data.build is not None else None
+    return _Work(data, objects.uri_of(data.file_url), store_uri, paths, chain)
 
 
 def in_user_words(value: Any, names: Mapping[str, str]) -> Any:

@@ -26,6 +26,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from core.build_evidence import build_facts
 from core.errors import CuraGenieError, GenomeBuildError, UserError, Where
 from core.genome_build import GenomeBuild
 from core.genotypes import sex as ploidy
@@ -276,8 +277,7 @@ def _summary(
         **{name: _table(name, request, inputs) for name in TABLES},
         "assume_reference": request.assume_reference,
         "n_samples": len(inputs.cohort.samples),
-        "build": inputs.build,
-        "build_source": inputs.build_source,
+        **build_facts(inputs.build_evidence),
         "genotype_field": request.genotype_field,
         "compat": request.compat,
         "policy": inputs.policy.as_dict(),

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
+from core.build_evidence import BuildEvidence, BuildSource
 from core.callable_regions import CallableRegions, read_callable_regions
 from core.errors import GenomeBuildError, PolicyError, ScoringFileError, UserError, Where
 from core.genome_build import GenomeBuild
@@ -63,13 +64,13 @@ class CohortScoring:
 
 @dataclass(frozen=True, slots=True)
 class Inputs:
-    """`refused` are the scoring files that failed alone, by path; `build_source` says who named the
-    build; `sha256` holds hex digests by URI or path."""
+    """`refused` are the scoring files that failed alone, by path; `build_evidence` says on
+    which build the positions are, None where nobody does; `sha256` holds hex digests by URI or
+    path."""
 
     cohort: Cohort[GenotypeShard]
     policy: ScoringPolicy
-    build: GenomeBuild | None
-    build_source: str
+    build_evidence: BuildEvidence | None
     files: tuple[ScoringFile, ...]
     refused: Mapping[str, UserError]
     frequencies: Frequencies | None
@@ -77,6 +78,10 @@ class Inputs:
     callable_regions: CallableRegions | None
     sex_sheet: Mapping[str, int] | None
     sha256: Mapping[str, str]
+
+    @property
+    def build(self) -> GenomeBuild | None:
+        return self.build_evidence.build if self.build_evidence is not None else None
 
 
 def open_inputs(request: CohortScoring, cohort: Cohort) -> Inputs:
@@ -90,7 +95,7 @@ def open_inputs(request: CohortScoring, cohort: Cohort) -> Inputs:
         chain = open_chain(request.chain) if request.chain is not None else None
         files, refused = usable_scoring_files(request.scoring_files, known, chain)
     frequencies = read_frequencies(request.frequencies) if request.frequencies else None
-    build = known or _build_of_scores(files)
+    evidence = known or _evidence_of_scores(files)
     inputs = Inputs(
         cohort=cohort,
         policy=policy_for(
@@ -99,12 +104,11 @@ def open_inputs(request: CohortScoring, cohort: Cohort) -> Inputs:
             has_frequencies=frequencies is not None,
             overrides=request.overrides,
         ),
-        build=build,
-        build_source=_build_source(request, cohort, files),
+        build_evidence=evidence,
         files=files,
         refused=refused,
         frequencies=frequencies,
-        reference_fasta=_reference_fasta(request, build),
+        reference_fasta=_reference_fasta(request, evidence),
         callable_regions=read_callable_regions(request.callable_bed)
         if request.callable_bed
         else None,
@@ -154,41 +158,34 @@ def _require_evidence(request: CohortScoring, inputs: Inputs) -> None:
             raise PolicyError(what, fix=fix)
 
 
-def _reference_fasta(request: CohortScoring, build: GenomeBuild | None) -> ReferenceFasta | None:
+def _reference_fasta(request: CohortScoring, build: BuildEvidence | None) -> ReferenceFasta | None:
     if request.reference_fasta is None:
         return None
     fasta = open_reference_fasta(str(request.reference_fasta))
-    if build is not None and fasta.build is not None and fasta.build is not build:
+    if build is not None and fasta.build is not None and fasta.build is not build.build:
         raise GenomeBuildError(
             f"the reference FASTA is {fasta.build}, the genotypes are on {build}.",
             where=Where(str(request.reference_fasta)),
-            fix=f"Give a FASTA of {build}.",
+            fix=f"Give a FASTA of {build.build}.",
         )
     return fasta
 
 
-def _genotype_build(request: CohortScoring, cohort: Cohort[GenotypeShard]) -> GenomeBuild | None:
-    if request.build is None or cohort.build is None or request.build is cohort.build:
-        return request.build or cohort.build
-    raise GenomeBuildError(
-        f"--build says {request.build}, the header says {cohort.build}.",
-        where=Where(cohort.files[0].uri),
-        fix="Leave --build out, or give the build that the positions are on.",
-    )
-
-
-def _build_source(
-    request: CohortScoring, cohort: Cohort[GenotypeShard], files: Sequence[ScoringFile]
-) -> str:
-    if request.build is not None:
-        return "--build"
-    if cohort.build is not None:
-        return "genotype header"
-    return "scoring files" if _build_of_scores(files) is not None else "unknown"
+def _genotype_build(request: CohortScoring, cohort: Cohort[GenotypeShard]) -> BuildEvidence | None:
+    stated = cohort.build_evidence
+    if request.build is None:
+        return stated
+    if stated is not None and stated.build is not request.build:
+        raise GenomeBuildError(
+            f"--build says {request.build}, the header says {stated.build} ({stated.words}).",
+            where=Where(cohort.files[0].uri),
+            fix="Leave --build out, or give the build that the positions are on.",
+        )
+    return BuildEvidence(request.build, BuildSource.OPTION, "stated on the command line")
 
 
 def usable_scoring_files(
-    paths: Sequence[Path], build: GenomeBuild | None, chain: Chain | None = None
+    paths: Sequence[Path], build: BuildEvidence | None, chain: Chain | None = None
 ) -> tuple[tuple[ScoringFile, ...], dict[str, UserError]]:
     """The usable files, and the error of each file that is not; files of another build than the
     genotypes' are lifted over where there is a chain."""
@@ -212,7 +209,7 @@ def usable_scoring_files(
 
 
 def _scores(
-    path: Path, build: GenomeBuild | None, chain: Chain | None
+    path: Path, build: BuildEvidence | None, chain: Chain | None
 ) -> tuple[ScoringFile, ...] | UserError:
     """The scores of a file, or why it cannot be used."""
     try:
@@ -222,16 +219,16 @@ def _scores(
         return error
 
 
-def _on_build(file: ScoringFile, build: GenomeBuild | None, chain: Chain | None) -> ScoringFile:
+def _on_build(file: ScoringFile, build: BuildEvidence | None, chain: Chain | None) -> ScoringFile:
     """The file on the build of the genotypes, where both are known."""
-    if build is None or file.build is None or file.build is build:
+    if build is None or file.build is None or file.build is build.build:
         return file
     if chain is None:
         raise GenomeBuildError(
-            f"the scoring file is on {file.build}, the genotypes are on {build}.",
+            f"the header of the scoring file says {file.build}, the genotypes are on {build}.",
             where=Where(file.source),
-            fix=f"Use the score's {build} version (harmonised files exist for both builds), or "
-            f"give --chain with a chain file that leads from {file.build} to {build}.",
+            fix=f"Use the score's {build.build} version (harmonised files exist for both builds), "
+            f"or give --chain with a chain file that leads from {file.build} to {build.build}.",
         )
     return lift_over(file, chain)
 
@@ -256,8 +253,12 @@ def _require_one_build(files: Collection[ScoringFile]) -> None:
         )
 
 
-def _build_of_scores(files: Sequence[ScoringFile]) -> GenomeBuild | None:
-    return next((file.build for file in files if file.build is not None), None)
+def _evidence_of_scores(files: Sequence[ScoringFile]) -> BuildEvidence | None:
+    known = ((file.build, f"{file.accession} is on it") for file in files)
+    return next(
+        (BuildEvidence(build, BuildSource.SCORING_FILES, words) for build, words in known if build),
+        None,
+    )
 
 
 @contextmanager

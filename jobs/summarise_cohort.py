@@ -8,10 +8,12 @@ from typing import Any
 
 import pyarrow as pa
 
-from core.errors import CohortError
+from core.build_evidence import BuildEvidence, agreed, build_facts
+from core.errors import CohortError, Where
 from core.genome_build import GenomeBuild
 from core.genotypes.calls import GenotypeField, HalfCall
 from core.genotypes.formats import open_cohort
+from core.genotypes.known_sites import KnownSites
 from core.genotypes.quality import QualityCounter, QualityCounts
 from core.genotypes.quality_summary import (
     SAMPLES_KEY,
@@ -45,16 +47,19 @@ class SummariseShard:
         reader = shard.reader(field=FIELD, half_call=HALF_CALL, wanted=None, s3=self.s3)
         n_samples = len(shard.file.samples)
         facts: dict[str, object] = {}
+        known_sites = KnownSites()
         if self.store is None:
             quality = QualityCounter(n_samples, self.build)
             for block in reader:
                 quality.add(block)
+                known_sites.add(block)
         else:
             variants = VariantFile()
             quality = QualityCounter(n_samples, self.build, variants)
             writer = ShardWriter(self.store, shard.index)
             for block in writer.passing(reader):
                 quality.add(block)
+                known_sites.add(block)
             facts["chunks"] = [asdict(chunk) for chunk in writer.finish()]
             facts["is_imputed"] = writer.is_imputed
             self.store.put(variants_key(shard.index), variants.finish())
@@ -62,6 +67,7 @@ class SummariseShard:
             "quality": asdict(quality.counts),
             "histograms": asdict(quality.histograms),
             "contigs": dict(reader.contig_records),
+            "known_sites": known_sites.to_json(),
         }
         samples = quality.finish()
         return pa.table({"facts": pa.array([json.dumps(facts)]), **samples.columns()})
@@ -76,14 +82,15 @@ def summarise_cohort(
     s3: S3Access | None = None,
     store: StoreTarget | None = None,
 ) -> dict[str, object]:
-    """Facts about one cohort, ready for JSON: build, n_samples, n_variants, n_multiallelic,
-    variants_by_type (ALT alleles), ti_tv, call_rate, contigs (records by canonical name), and
-    quality (core.genotypes.quality_summary.QualitySummary).
+    """Facts about one cohort, ready for JSON: build, build_source and build_evidence (who names the
+    build, and by what), n_samples, n_variants, n_multiallelic, variants_by_type (ALT alleles),
+    ti_tv, call_rate, contigs (records by canonical name), and quality
+    (core.genotypes.quality_summary.QualitySummary).
 
     The same pass writes the cohort's genotype store, where `store` is given, and the tables of
     quality_summary in it. `on_progress(done, total)` counts shards. Raises GenotypeFileError with
     the line for a file that cannot be read to its end, CohortError where files do not belong
-    together.
+    together, GenomeBuildError where headers and positions tell different builds.
     """
     cohort = open_cohort(uris, s3=s3)
     shards = plan_cut(cohort, shard_bytes, n_scores=0).shards
@@ -96,15 +103,34 @@ def summarise_cohort(
         counts += SampleCounts.from_columns(table)
         on_progress(len(facts_of), len(shards))
     in_order = [facts_of[shard.index] for shard in shards]
+    build = _build_evidence(cohort, in_order)
     samples = sample_table(cohort.samples, counts)
     if store is not None:
         store.put(SAMPLES_KEY, parquet_of(samples))
-        _publish(store, cohort, in_order)
-    return {**_facts(cohort, in_order), "quality": _quality(samples, in_order)}
+        _publish(store, cohort, build, in_order)
+    return {
+        **build_facts(build),
+        **_facts(cohort, in_order),
+        "quality": _quality(samples, in_order),
+    }
+
+
+def _build_evidence(
+    cohort: Cohort[GenotypeShard], facts: Sequence[Mapping[str, Any]]
+) -> BuildEvidence | None:
+    """What headers state, else what positions tell."""
+    known_sites = KnownSites()
+    for shard in facts:
+        known_sites |= KnownSites(shard["known_sites"])
+    where = Where(cohort.files[0].uri)
+    return agreed([cohort.build_evidence, known_sites.evidence(where)], where)
 
 
 def _publish(
-    store: StoreTarget, cohort: Cohort[GenotypeShard], facts: Sequence[Mapping[str, Any]]
+    store: StoreTarget,
+    cohort: Cohort[GenotypeShard],
+    build: BuildEvidence | None,
+    facts: Sequence[Mapping[str, Any]],
 ) -> None:
     kinds = {shard["is_imputed"] for shard in facts} - {None}
     if len(kinds) > 1:
@@ -114,7 +140,7 @@ def _publish(
     publish(
         store,
         Manifest(
-            build=cohort.build,
+            build=build.build if build is not None else None,
             genotype_field=FIELD,
             half_call=HALF_CALL,
             is_imputed=True in kinds,
@@ -130,7 +156,6 @@ def _facts(cohort: Cohort[GenotypeShard], facts: Sequence[Mapping[str, Any]]) ->
         quality += QualityCounts(**shard["quality"])
         contigs.update(shard["contigs"])
     return {
-        "build": cohort.build,
         "n_samples": len(cohort.samples),
         "n_variants": quality.n_records,
         "n_multiallelic": quality.n_multiallelic,

@@ -69,6 +69,7 @@ def prepare(settings: Settings) -> None:
         objects=settings.objects_location,
         scoring_files_dir=settings.scoring_files_dir,
         shard_bytes=settings.shard_bytes,
+        chains=settings.chains,
         lease_seconds=settings.lease_seconds,
         heartbeat_seconds=settings.heartbeat_seconds,
     )

@@ -27,8 +27,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as pcsv
 
+from core.build_evidence import BuildEvidence, BuildSource, quoted
 from core.errors import GenotypeFileError, Where
-from core.genome_build import GenomeBuild, canonical_contig
+from core.genome_build import GenomeBuild, plink_contig
 from core.genotypes import bgzf
 from core.genotypes.block import MISSING_CALL, DosageBlock, numbers, texts
 from core.genotypes.block_directory import BlockDirectory
@@ -68,7 +69,7 @@ class ArrayTextFile:
     uri: str
     size_bytes: int
     samples: tuple[str, ...]
-    build: GenomeBuild | None
+    build_evidence: BuildEvidence | None
     skipped: Mapping[str, int]
 
     def shards(self, shard_bytes: int, first_index: int) -> tuple["ArrayTextShard", ...]:
@@ -216,7 +217,8 @@ def open_array_text(uri: str, *, s3: S3Access | None = None) -> ArrayTextFile:
     for suffix in (".gz", ".txt", ".csv"):
         stem = stem.removesuffix(suffix)
     _, skipped = _parse(text, uri)
-    return ArrayTextFile(uri, source.size_bytes, (stem or "sample",), _build(comments), skipped)
+    build = _build_evidence(comments)
+    return ArrayTextFile(uri, source.size_bytes, (stem or "sample",), build, skipped)
 
 
 def _read(uri: str, s3: S3Access | None) -> _Markers:
@@ -266,11 +268,15 @@ def _layout(text: bytes, uri: str) -> tuple[list[str], dict[str, int], int]:
     )
 
 
-def _build(comments: Sequence[str]) -> GenomeBuild | None:
-    """By the first comment that names one."""
-    for found in map(_BUILD.search, comments):
+def _build_evidence(comments: Sequence[str]) -> BuildEvidence | None:
+    """The first comment that names a build."""
+    for comment in comments:
+        found = _BUILD.search(comment)
         if found is not None:
-            return GenomeBuild.parse(_NUMBERED_BUILDS.get(found[1], found[1]) or found[2])
+            build = GenomeBuild.parse(_NUMBERED_BUILDS.get(found[1], found[1]) or found[2])
+            if build is None:
+                return None
+            return BuildEvidence(build, BuildSource.HEADER, quoted(comment))
     return None
 
 
@@ -286,7 +292,7 @@ def _parse(text: bytes, uri: str) -> tuple[_Markers, dict[str, int]]:
     words = pc.utf8_upper(genotype).dictionary_encode()
     position = _positions(columns["position"], uri, n_before)
     names = columns["contig"].dictionary_encode()
-    written = [canonical_contig(name) for name in names.dictionary.to_pylist()]
+    written = [plink_contig(name) for name in names.dictionary.to_pylist()]
     contigs = list(dict.fromkeys(written))
     contig = np.array([contigs.index(name) for name in written], np.int64)[_codes(names)]
     first, second = _alleles(words, uri, n_before)

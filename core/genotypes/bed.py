@@ -51,7 +51,7 @@ def open_bed(uri: str) -> PlinkFile:
         size_bytes=size_bytes,
         samples=samples.names,
         sexes=samples.sexes,
-        build=sites.build,
+        build_evidence=sites.build_evidence,
         n_variants=n_variants,
         sites=sites_file,
         calls=BedCalls(str(fileset.calls), size_bytes, n_variants, len(samples.names)),

@@ -21,7 +21,7 @@ EOF_BLOCK = bytes.fromhex("1f8b08040000000000ff0600424302001b0003000000000000000
 MAX_BLOCK_BYTES = 65536
 """Of a block, compressed and uncompressed."""
 
-_InflateError = cast("type[Exception]", zlib_ng.error)
+InflateError = cast("type[Exception]", zlib_ng.error)
 """What zlib-ng raises; its stubs type the class as an instance."""
 
 _MAGIC = b"\x1f\x8b\x08\x04"
@@ -150,7 +150,7 @@ def _inflate(source: ByteRanges, offset: int, block: bytes) -> bytes:
         raise damaged(source, offset, "the block claims more than 64 KiB of text")
     try:
         text = zlib_ng.decompress(block, wbits=31, bufsize=max(n_bytes, 1))
-    except _InflateError as error:
+    except InflateError as error:
         raise damaged(source, offset, f"the block does not inflate ({error})") from error
     if len(text) != n_bytes:
         raise damaged(source, offset, "the block's text is not as long as it says")

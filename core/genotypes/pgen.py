@@ -67,7 +67,7 @@ def open_pgen(uri: str) -> PlinkFile:
         size_bytes=size_bytes,
         samples=samples.names,
         sexes=samples.sexes,
-        build=sites.build,
+        build_evidence=sites.build_evidence,
         n_variants=header.n_variants,
         sites=sites_file,
         calls=PgenCalls(str(fileset.calls), size_bytes, header.has_dosages),

@@ -17,8 +17,9 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from core.build_evidence import BuildEvidence
 from core.errors import GenotypeFileError, UnsupportedFormatError, Where
-from core.genome_build import GenomeBuild, canonical_contig
+from core.genome_build import GenomeBuild, plink_contig
 from core.genotypes.block import SITE_SCHEMA, DosageBlock, Dosages, numbers, texts, values_of
 from core.genotypes.block_directory import BlockDirectory
 from core.genotypes.calls import GenotypeField, HalfCall
@@ -146,7 +147,7 @@ class PlinkFile:
     size_bytes: int
     samples: tuple[str, ...]
     sexes: bytes
-    build: GenomeBuild | None
+    build_evidence: BuildEvidence | None
     n_variants: int
     sites: SitesFile
     calls: CallsFile
@@ -182,7 +183,7 @@ def _all_group_starts(table: pa.Table) -> npt.NDArray[np.bool_]:
 
 def _canonical(chromosome: pa.DictionaryArray) -> tuple[npt.NDArray[np.int32], list[str]]:
     """((n,) number of each row's contig, canonical names): X, 23 and XY are one contig."""
-    names = [canonical_contig(name) for name in chromosome.dictionary.to_pylist()]
+    names = [plink_contig(name) for name in chromosome.dictionary.to_pylist()]
     contigs = list(dict.fromkeys(names))
     number = {name: at for at, name in enumerate(contigs)}
     of_code = np.array([number[name] for name in names], np.int32)
@@ -243,7 +244,7 @@ class PlinkReader:
     def __iter__(self) -> Iterator[DosageBlock]:
         file, shard = self._shard.file, self._shard
         sites = load_sites(file.sites)
-        variants = ShardSites(sites.table, shard.first, shard.stop, file.build)
+        variants = ShardSites(sites.table, shard.first, shard.stop, sites.build)
         self.n_records = shard.stop - shard.first
         self.contig_records = variants.contig_records()
         rows = variants.rows(self._wanted)

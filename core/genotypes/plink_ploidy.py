@@ -21,7 +21,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import numpy.typing as npt
 
-from core.genome_build import GenomeBuild, canonical_contig, par_intervals
+from core.genome_build import GenomeBuild, par_intervals, plink_contig
 from core.genotypes.block import MISSING_CALL
 from core.genotypes.simd import kernel
 from core.samples import FEMALE, MALE, UNKNOWN
@@ -59,7 +59,7 @@ def places_of(
 
 def _place_of(name: str) -> int:
     bare = name[3:] if name[:3].lower() == "chr" else name
-    return DIPLOID if bare.upper() in _PAR_CODES else _PLACES.get(canonical_contig(name), DIPLOID)
+    return DIPLOID if bare.upper() in _PAR_CODES else _PLACES.get(plink_contig(name), DIPLOID)
 
 
 def copies_in_places(sexes: Bytes) -> Bytes:

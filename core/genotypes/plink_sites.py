@@ -24,6 +24,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as pcsv
 
+from core.build_evidence import BuildEvidence
 from core.errors import GenotypeFileError, Where
 from core.genome_build import GenomeBuild
 from core.genotypes.block import values_of
@@ -64,11 +65,15 @@ class SitesFile:
 
 class Sites:
     """Every variant of a file. `table`: the columns of _TYPES, one row for each variant; `build`:
-    what the header states."""
+    what the header states, and `build_evidence` how."""
 
-    def __init__(self, table: pa.Table, build: GenomeBuild | None) -> None:
+    def __init__(self, table: pa.Table, build_evidence: BuildEvidence | None) -> None:
         self.table = table
-        self.build = build
+        self.build_evidence = build_evidence
+
+    @property
+    def build(self) -> GenomeBuild | None:
+        return self.build_evidence.build if self.build_evidence is not None else None
 
     @cached_property
     def n_alts(self) -> npt.NDArray[np.int32]:

@@ -10,7 +10,7 @@ Nothing is sought by an index: a block may begin long before the position that i
 """
 
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -58,17 +58,27 @@ class ReferenceBlockRange(TextRange):
     """The lines that answer wanted positions, as text whose first line is a record.
 
     own              the range of the file's text
+    contig_lengths   that the header states, by name as written
     contig_records   canonical name -> records that the range owns, complete once it is read
     """
 
     own: TextRange = field(kw_only=True)
     wanted: Wanted = field(kw_only=True)
+    contig_lengths: Mapping[str, int | None] = field(kw_only=True)
     contig_records: dict[str, int] = field(kw_only=True, default_factory=dict[str, int])
     _marks: list[Ints] = field(kw_only=True, default_factory=list[Ints])
 
     @classmethod
-    def of(cls, own: TextRange, wanted: Wanted) -> "ReferenceBlockRange":
-        return cls(own.source, own.compression, own.start, own.stop, skip=0, own=own, wanted=wanted)
+    def of(
+        cls, own: TextRange, wanted: Wanted, contig_lengths: Mapping[str, int | None]
+    ) -> "ReferenceBlockRange":
+        return cls(
+            *(own.source, own.compression, own.start, own.stop),
+            skip=0,
+            own=own,
+            wanted=wanted,
+            contig_lengths=contig_lengths,
+        )
 
     def first_piece(self) -> int:
         return self.own.first_piece()
@@ -191,7 +201,8 @@ class _AnsweringLines:
     def _enter_contig(self) -> None:
         self._count_contig()
         line, s = self._line(), self._s
-        written, name = line.contig(), contig_name(line.contig())
+        written = line.contig()
+        name = contig_name(written, self._range.contig_lengths)
         if name is None:
             raise self._error(bad_contig(line))
         s.contig = self._numbers.setdefault(name, len(self._numbers))

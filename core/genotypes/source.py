@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
 
+from core.build_evidence import BuildEvidence
 from core.errors import CohortError, GenomeBuildError, Where
 from core.genome_build import GenomeBuild
 from core.genotypes.block import DosageBlock
@@ -36,7 +37,7 @@ ShardT = TypeVar("ShardT", bound="GenotypeShard", covariant=True)
 
 
 class GenotypeFile(Protocol[ShardT]):
-    """One file of a cohort, opened. `build` is the one that the file itself states."""
+    """One file of a cohort, opened. `build_evidence` is what the file itself states."""
 
     @property
     def uri(self) -> str: ...
@@ -48,7 +49,7 @@ class GenotypeFile(Protocol[ShardT]):
     def samples(self) -> tuple[str, ...]: ...
 
     @property
-    def build(self) -> GenomeBuild | None: ...
+    def build_evidence(self) -> BuildEvidence | None: ...
 
     def shards(self, shard_bytes: int, first_index: int) -> Sequence[ShardT]:
         """At least one; they depend on the file and `shard_bytes` alone."""
@@ -83,7 +84,11 @@ class Cohort(Generic[ShardT]):
 
     files: tuple[GenotypeFile[ShardT], ...]
     samples: tuple[str, ...]
-    build: GenomeBuild | None
+    build_evidence: BuildEvidence | None
+
+    @property
+    def build(self) -> GenomeBuild | None:
+        return self.build_evidence.build if self.build_evidence is not None else None
 
     @property
     def size_bytes(self) -> int:
@@ -97,7 +102,7 @@ def cohort_of(files: Sequence[GenotypeFile[ShardT]]) -> Cohort[ShardT]:
         raise CohortError("there is no genotype file.", fix="Give at least one genotype file.")
     for file in files[1:]:
         _check_same_samples(files[0], file)
-    return Cohort(tuple(files), files[0].samples, _build_of(files))
+    return Cohort(tuple(files), files[0].samples, _build_evidence_of(files))
 
 
 def plan_shards(cohort: Cohort[ShardT], shard_bytes: int) -> tuple[ShardT, ...]:
@@ -128,13 +133,15 @@ def _check_same_samples(first: GenotypeFile[Any], other: GenotypeFile[Any]) -> N
     )
 
 
-def _build_of(files: Sequence[GenotypeFile[Any]]) -> GenomeBuild | None:
-    known = [file for file in files if file.build is not None]
-    for file in known[1:]:
-        if file.build != known[0].build:
+def _build_evidence_of(files: Sequence[GenotypeFile[Any]]) -> BuildEvidence | None:
+    known = [(file, file.build_evidence) for file in files if file.build_evidence is not None]
+    first_file, first = known[0] if known else (None, None)
+    for file, evidence in known[1:]:
+        if first_file is not None and first is not None and evidence.build is not first.build:
             raise GenomeBuildError(
-                f"the header states {file.build}, that of {known[0].uri} states {known[0].build}.",
+                f"the header states {evidence.build} ({evidence.words}), that of {first_file.uri} "
+                f"states {first.build} ({first.words}).",
                 where=Where(file.uri, field="header"),
                 fix="Score files of different builds apart, or lift one over first.",
             )
-    return known[0].build if known else None
+    return first

@@ -23,8 +23,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 
+from core.build_evidence import BuildEvidence, BuildSource
 from core.errors import NotStoredError, Where
-from core.genome_build import GenomeBuild
 from core.genotypes.block import DosageBlock
 from core.genotypes.block_directory import BlockDirectory
 from core.genotypes.calls import GenotypeField, HalfCall
@@ -56,8 +56,10 @@ class StoreFile:
         return self.manifest.size_bytes
 
     @property
-    def build(self) -> GenomeBuild | None:
-        return self.manifest.build
+    def build_evidence(self) -> BuildEvidence | None:
+        build = self.manifest.build
+        words = "the manifest of the store"
+        return None if build is None else BuildEvidence(build, BuildSource.HEADER, words)
 
     def shards(self, shard_bytes: int, first_index: int) -> tuple["StoreShard", ...]:
         """Cut between chunks; at least one, which may be empty."""

@@ -40,9 +40,10 @@ def check_joins(store: StoreFile, cohort: Cohort[GenotypeShard]) -> None:
         raise CohortError(
             f"sample {twice} is in the store already.", where=where, fix="Rename or leave it out."
         )
-    if cohort.build is not None and store.build not in (None, cohort.build):
+    stored = store.manifest.build
+    if cohort.build is not None and stored not in (None, cohort.build):
         raise GenomeBuildError(
-            f"the genotypes are on {cohort.build}, the store is on {store.build}.",
+            f"the genotypes are on {cohort.build}, the store is on {stored}.",
             where=where,
             fix="Lift one over first, or store these by themselves.",
         )

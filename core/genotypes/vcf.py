@@ -8,8 +8,8 @@ the rows of all shards, in order, are the same for every shard size.
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from core.build_evidence import BuildEvidence
 from core.errors import GenotypeFileError, Where
-from core.genome_build import GenomeBuild
 from core.genotypes import bgzf
 from core.genotypes.block import DosageBlock
 from core.genotypes.block_directory import BlockDirectory
@@ -48,8 +48,8 @@ class VcfFile:
         return self.header.samples
 
     @property
-    def build(self) -> GenomeBuild | None:
-        return self.header.build
+    def build_evidence(self) -> BuildEvidence | None:
+        return self.header.build_evidence
 
     def shards(self, shard_bytes: int, first_index: int) -> tuple["Shard", ...]:
         """Ranges of `shard_bytes` behind the header; at least one."""
@@ -152,13 +152,15 @@ class ShardReader:
         ranges, wanted = _text_ranges(self._shard, self._s3), self._wanted
         if wanted is None or not _looks_into_blocks(self._shard.file, wanted):
             return ranges
-        return [ReferenceBlockRange.of(text_range, wanted) for text_range in ranges]
+        lengths = self._shard.file.header.contigs
+        return [ReferenceBlockRange.of(text_range, wanted, lengths) for text_range in ranges]
 
     def _scan(self, text_ranges: Sequence[TextRange]) -> ShardScan:
         return ShardScan(
             text_ranges,
             self._decoding,
             self._wanted,
+            contig_lengths=self._shard.file.header.contigs,
             window_bytes=self._window_bytes,
         )
 

@@ -9,8 +9,8 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
+from core.build_evidence import BuildEvidence, agreed, evidence_of_contigs, evidence_of_text
 from core.errors import CuraGenieError, GenomeBuildError, GenotypeFileError, Where
-from core.genome_build import GenomeBuild, build_from_contig_lengths
 
 MAX_HEADER_BYTES = 256 << 20
 """Enough for ten million samples."""
@@ -21,23 +21,20 @@ MAX_FIRST_LINE_BYTES = 1 << 20
 _FIXED_COLUMNS = ("#CHROM", "POS", "ID", "REF", "ALT", "QUAL", "FILTER", "INFO", "FORMAT")
 _VERSION = re.compile(rb"##fileformat=VCFv(4\.[0-5])\s*")
 _PAIR = re.compile(r'([^=,<>\s]+)=("(?:[^"\\]|\\.)*"|[^,>]*)')
-_BUILD_NAME = re.compile(
-    r"(?i)(?<![a-z0-9])(grch3[678]|hg1[789]|hg38|hs37d5|hs38|ncbi3[56]|g1k_v37|b3[78])(?![0-9])"
-)
 _BLOCK_DECLARATIONS = (
     "##GVCFBlock",
     "##ALT=<ID=NON_REF",
     "##ALT=<ID=*",
     "##INFO=<ID=BLOCKAVG",
 )
-_BUILD_FILE_NAMES = {"g1k_v37": "GRCh37", "hs38": "GRCh38"}
 
 
 @dataclass(frozen=True, slots=True)
 class VcfHeader:
     """`contigs`: name as written to its length, None where the header states none.
 
-    `build`: by the contigs' lengths, else by ##reference; None where neither tells.
+    `build_evidence`: of the contigs, else of ##reference, else of the contigs' assembly; None where
+    none of them tells.
     `n_lines`: lines up to and with #CHROM.
     `names_blocks`: it declares what a gVCF needs, which many a VCF that was made of one still does.
     """
@@ -46,7 +43,7 @@ class VcfHeader:
     samples: tuple[str, ...]
     contigs: Mapping[str, int | None]
     formats: frozenset[str]
-    build: GenomeBuild | None
+    build_evidence: BuildEvidence | None
     n_lines: int
     names_blocks: bool = False
 
@@ -95,7 +92,7 @@ def parse_header(text: HeaderText, uri: str) -> VcfHeader:
         samples=_samples(text.lines[-1], uri, len(text.lines)),
         contigs=contigs,
         formats=formats,
-        build=_build(contigs, meta, uri),
+        build_evidence=_build_evidence(contigs, meta, uri),
         n_lines=len(text.lines),
         names_blocks=any(line.startswith(_BLOCK_DECLARATIONS) for line in meta),
     )
@@ -185,37 +182,31 @@ def _contigs(meta: list[str]) -> Iterator[tuple[str, int | None]]:
             yield fields["ID"], int(length) if re.fullmatch("[0-9]{1,18}", length) else None
 
 
-def build_of_meta(meta: list[str], uri: str) -> GenomeBuild | None:
+def build_of_meta(meta: list[str], uri: str) -> BuildEvidence | None:
     """The build that meta-information lines state, in a VCF or in what borrows its header.
 
-    Raises GenomeBuildError for contigs of two builds.
+    Raises GenomeBuildError for lines that contradict each other, and for a build that no reader
+    here can place.
     """
-    return _build(dict(_contigs(meta)), meta, uri)
+    return _build_evidence(dict(_contigs(meta)), meta, uri)
 
 
-def _build(contigs: Mapping[str, int | None], meta: list[str], uri: str) -> GenomeBuild | None:
+def _build_evidence(
+    contigs: Mapping[str, int | None], meta: list[str], uri: str
+) -> BuildEvidence | None:
+    where = Where(uri, field="header")
     try:
-        lengths = {name: length for name, length in contigs.items() if length is not None}
-        return build_from_contig_lengths(lengths) or _build_from_reference(meta)
+        pieces = [evidence_of_contigs(contigs), *map(evidence_of_text, _texts_on_build(meta))]
     except GenomeBuildError as error:
-        raise _at(error, Where(uri, field="header")) from error
+        raise _at(error, where) from error
+    return agreed(pieces, where)
 
 
-def _build_from_reference(meta: list[str]) -> GenomeBuild | None:
-    """By a build's name in ##reference; None for none, or for two ("hg18_to_hg19.fa" is one)."""
-    builds: set[GenomeBuild | None] = set()
-    retired: list[str] = []
-    for line in meta:
-        if line.startswith("##reference="):
-            for found in _BUILD_NAME.finditer(line):
-                name = _BUILD_FILE_NAMES.get(found[1].lower(), found[1])
-                try:
-                    builds.add(GenomeBuild.parse(name))
-                except GenomeBuildError:
-                    retired.append(name)
-    if not builds and retired:
-        return GenomeBuild.parse(retired[0])
-    return builds.pop() if len(builds) == 1 else None
+def _texts_on_build(meta: list[str]) -> Iterator[str]:
+    """What may name a build: ##reference, ##assembly, and each assembly that contigs name."""
+    yield from (line for line in meta if line.startswith(("##reference=", "##assembly=")))
+    assemblies = (fields.get("assembly", "") for fields in structured_lines(meta, "contig"))
+    yield from (f"##contig assembly={name}" for name in dict.fromkeys(assemblies) if name)
 
 
 def _at(error: CuraGenieError, where: Where) -> CuraGenieError:

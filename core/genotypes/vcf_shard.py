@@ -1,6 +1,6 @@
 """One shard of a VCF: gives the scan (vcf_scan) what it comes back for, and makes its errors."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -83,6 +83,7 @@ class ShardScan:
 
     text_ranges  the whole shard, or one or more parts of it that hold what is wanted, in order
     wanted       None decodes every record
+    contig_lengths    that the header states, by name as written
     """
 
     def __init__(
@@ -91,6 +92,7 @@ class ShardScan:
         decoding: Decoding,
         wanted: Wanted | None,
         *,
+        contig_lengths: Mapping[str, int | None],
         window_bytes: int = WINDOW_BYTES,
         max_group_bytes: int = MAX_GROUP_BYTES,
     ) -> None:
@@ -100,6 +102,7 @@ class ShardScan:
         self._decoding = decoding
         self._wanted = wanted
         self._max_group_bytes = max_group_bytes
+        self._contig_lengths = contig_lengths
         self._contigs: dict[str, int] = {}
         self._text = _new_text(window_bytes)
         self._table = _new_table(_FIRST_LINES)
@@ -197,7 +200,7 @@ class ShardScan:
         """The next line's CHROM is another text, perhaps another name of the same contig."""
         self._count_contig()
         written = self._problem_line().contig()
-        name = contig_name(written)
+        name = contig_name(written, self._contig_lengths)
         if name is None:
             raise self._line_error(bad_contig(self._problem_line()))
         p, wanted = self._progress, self._wanted
@@ -313,11 +316,13 @@ def read_only(positions: Ints) -> Ints:
     return view
 
 
-def contig_name(name: bytes) -> str | None:
-    """The canonical contig that a CHROM names; None for what cannot be one."""
-    if not name or name.startswith(b"#"):
+def contig_name(written: bytes, lengths: Mapping[str, int | None]) -> str | None:
+    """The canonical contig that a CHROM names, by the lengths that the header states; None for what
+    cannot be one."""
+    if not written or written.startswith(b"#"):
         return None
     try:
-        return canonical_contig(name.decode("utf-8"))
+        name = written.decode("utf-8")
     except UnicodeDecodeError:
         return None
+    return canonical_contig(name, lengths.get(name))

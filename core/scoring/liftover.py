@@ -163,7 +163,10 @@ def _lines(path: Path, raw: bytes) -> Iterator[bytes]:
 
 
 def _build_of(path: Path, lengths: dict[str, int]) -> GenomeBuild:
-    build = build_from_contig_lengths(lengths) if lengths else None
+    try:
+        build = build_from_contig_lengths(lengths)
+    except GenomeBuildError as error:
+        raise _error(path, error.what) from error
     if build is None:
         raise _error(path, "its chains join builds that are not GRCh37 and GRCh38.")
     return build

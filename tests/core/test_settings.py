@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 
 from core.errors import SettingsError
+from core.genome_build import GenomeBuild
 from core.settings import Settings, load_settings
 
 OURS = "CURAGENIE_"
@@ -92,6 +93,18 @@ def test_the_data_directory_moves_what_lives_in_it(tmp_path: Path) -> None:
     settings = load_settings(data_dir=tmp_path / "elsewhere")
     assert settings.database_url == f"sqlite:///{tmp_path}/elsewhere/curagenie.db"
     assert settings.scoring_files_dir == tmp_path / "elsewhere" / "scoring_files"
+
+
+def test_chain_files_are_found_by_the_build_that_they_lead_to(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert load_settings().chains == {}
+    monkeypatch.setenv("CURAGENIE_CHAIN_37_TO_38", str(tmp_path / "up.chain"))
+    monkeypatch.setenv("CURAGENIE_CHAIN_38_TO_37", "down.chain")
+    assert load_settings().chains == {
+        GenomeBuild.GRCH38: tmp_path / "up.chain",
+        GenomeBuild.GRCH37: tmp_path / "down.chain",
+    }
 
 
 def test_no_secret_shows_in_the_representation(monkeypatch: pytest.MonkeyPatch) -> None:

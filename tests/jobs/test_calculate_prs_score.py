@@ -2,11 +2,13 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pyarrow.parquet as pq
 import pytest
 
 from core.events import Message
+from core.genome_build import GenomeBuild
 from core.job import Job, JobState, Queue
 from core.records.records import NO_REFERENCE, GenomicData, PrsScore, RecordStatus
 from core.records.session import Database
@@ -232,6 +234,34 @@ def test_a_scoring_file_that_cannot_be_used_fails_its_own_score_only(
     assert misnamed.problem is not None
     assert "another accession" in misnamed.problem["detail"]
     assert [event["status"] for event in ready_events(database)] == ["success", "error", "error"]
+
+
+CHAIN = """chain 9000 chr1 248956422 + 0 100000 chr1 249250621 + 500 100500 1
+100000
+
+"""
+
+
+def test_a_score_on_the_other_build_is_lifted_over_by_the_chain_of_the_settings(
+    database: Database, environment: JobEnvironment, objects: ObjectStore
+) -> None:
+    path = environment.scoring_files_dir / "PGS000001.txt.gz"
+    on_38 = [
+        replace(row, position=position)
+        for row, position in zip(WEIGHTS, (500, 1500, 9), strict=True)
+    ]
+    write_scoring_file(path, on_38, accession="PGS000001", build="GRCh38")
+    chain = environment.scoring_files_dir.parent / "hg38ToHg19.chain"
+    chain.write_text(CHAIN)
+    data = completed_upload(database, objects, calls=[["0/1", "1/1"]])
+    environment = replace(environment, chains={GenomeBuild.GRCH37: chain})
+    job, (score,) = calculate(database, environment, data, ["PGS000001"])
+    assert job.state is JobState.COMPLETE
+    assert score.raw_sum == 0.5 + 2 * 0.25
+    assert score.report is not None
+    assert score.report["liftover"]["n_lifted"] == 3
+    with objects.open(f"{score.result_url}/summary.json") as stream:
+        assert json.loads(stream.read())["chain"]["uri"] == "hg38ToHg19.chain"
 
 
 def test_without_any_usable_scoring_file_the_job_and_every_score_fail(

@@ -36,6 +36,8 @@ def test_a_vcf_is_completed_with_what_is_in_it(
     facts = data.metadata_json
     assert facts["kind"] == "vcf"
     assert (facts["build"], facts["n_samples"], facts["n_variants"]) == ("GRCh37", 2, 50)
+    assert facts["build_source"] == "genotype header"
+    assert facts["build_evidence"] == "contig 1 is 249250621 bases long"
     assert facts["contigs"] == {"1": 50}
     assert facts["call_rate"] == 1.0
     assert (facts["sha256"], facts["size_bytes"]) == (data.sha256, data.size_bytes)

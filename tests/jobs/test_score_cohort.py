@@ -187,8 +187,9 @@ def test_a_scoring_file_on_another_build_fails_alone(tmp_path):
     assert list(results.summary["scores"]) == ["GOOD"]
     (problem,) = results.summary["refused_scoring_files"].values()
     assert problem["code"] == "genome_build_mismatch"
-    assert "GRCh37" in problem["what"]
-    assert "GRCh38" in problem["what"]
+    assert problem["what"].startswith("the header of the scoring file says GRCh37, the genotypes")
+    assert "GRCh38 (genotype header: contig 1 is 248956422 bases long)" in problem["what"]
+    assert "--chain" in problem["fix"]
 
 
 def test_no_usable_scoring_file_is_an_error(tmp_path):
@@ -207,7 +208,7 @@ def test_two_files_of_one_accession_are_refused(tmp_path):
 
 
 def test_a_build_that_contradicts_the_header_is_refused(one_variant: Inputs, tmp_path):
-    with pytest.raises(GenomeBuildError, match="--build says GRCh37"):
+    with pytest.raises(GenomeBuildError, match=r"--build says GRCh37, .* GRCh38 \(contig 1 is"):
         run_scoring(*one_variant, tmp_path / "out", build=GenomeBuild.GRCH37)
 
 

@@ -14,8 +14,8 @@ a gVCF are read as records: only in a VCF do its reference blocks answer for wha
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from core.build_evidence import BuildEvidence
 from core.errors import GenotypeFileError, Where
-from core.genome_build import GenomeBuild
 from core.genotypes import bgzf
 from core.genotypes.bcf.header import BcfHeader, read_header
 from core.genotypes.bcf.reader import BcfShardScan
@@ -48,8 +48,8 @@ class BcfFile:
         return self.header.vcf.samples
 
     @property
-    def build(self) -> GenomeBuild | None:
-        return self.header.vcf.build
+    def build_evidence(self) -> BuildEvidence | None:
+        return self.header.vcf.build_evidence
 
     def shards(self, shard_bytes: int, first_index: int) -> tuple["BcfShard", ...]:
         """Ranges of `shard_bytes` behind the header; at least one."""

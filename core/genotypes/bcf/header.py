@@ -47,7 +47,10 @@ def read_header(pieces: Iterable[bytes], uri: str) -> BcfHeader:
     contigs = _numbers(lines, ("contig",), {}, uri)
     formats = _numbers(lines, ("FILTER", "INFO", "FORMAT"), {"PASS": 0}, uri)
     vcf = parse_header(text, uri)
-    name_of = {number: canonical_contig(name) for name, number in contigs.items()}
+    lengths = vcf.contigs
+    name_of = {
+        number: canonical_contig(name, lengths.get(name)) for name, number in contigs.items()
+    }
     return BcfHeader(
         vcf=vcf,
         contigs=tuple(name_of.get(number, "") for number in range(max(name_of, default=-1) + 1)),

@@ -17,7 +17,6 @@ import pyarrow as pa
 from zlib_ng import zlib_ng
 
 from core.errors import GenotypeFileError, Where
-from core.genome_build import GenomeBuild
 from core.genotypes.bgen import probabilities
 from core.genotypes.bgen.header import (
     NONE,
@@ -71,7 +70,7 @@ class BgenFile:
     sites: SitesFile
 
     @property
-    def build(self) -> GenomeBuild | None:
+    def build_evidence(self) -> None:
         return None
 
     @property

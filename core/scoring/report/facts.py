@@ -65,6 +65,7 @@ def _run(summary: Mapping[str, Any]) -> Run:
         "n_records": summary["n_records"],
         "build": summary["build"],
         "build_source": summary["build_source"],
+        "build_evidence": summary["build_evidence"],
         "genotype_field": summary["genotype_field"],
         "compat": summary["compat"],
         "executor": summary["executor"],

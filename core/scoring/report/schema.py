@@ -142,6 +142,7 @@ class Run(TypedDict):
     n_records: int
     build: str | None
     build_source: str
+    build_evidence: str | None
     genotype_field: str
     compat: str
     executor: str

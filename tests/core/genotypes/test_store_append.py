@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from core.build_evidence import BuildEvidence, BuildSource
 from core.errors import CohortError, GenomeBuildError
 from core.genome_build import GenomeBuild
 from core.genotypes import store_writer
@@ -115,7 +116,8 @@ def test_names_and_builds_are_checked(stored: StoreFile, tmp_path: Path) -> None
     cohort = open_cohort([write_vcf(tmp_path / "f.vcf", text)])
     with pytest.raises(CohortError, match="sample S7 is in the store already"):
         check_joins(stored, cohort)
-    renamed = Cohort(cohort.files, ("N1", "N2"), GenomeBuild.GRCH37)
+    on_37 = BuildEvidence(GenomeBuild.GRCH37, BuildSource.HEADER, "contig 1 is its length")
+    renamed = Cohort(cohort.files, ("N1", "N2"), on_37)
     check_joins(stored, renamed)
     manifest = stored.manifest
     on_38 = StoreFile(

@@ -305,6 +305,22 @@ def test_every_shard_counts_the_records_that_it_owns(tmp_path):
     assert counts == {"1": 99, "22": 99}
 
 
+@pytest.mark.parametrize(
+    ("length", "contig"), [(16571, "NC_001807.4"), (16569, "MT"), (None, "MT")]
+)
+def test_mitochondria_of_hg19_are_a_contig_of_their_own(tmp_path, length, contig):
+    stated = f",length={length}" if length is not None else ""
+    text = vcf_text(
+        [Record("chrM", 73, ["1", "0"])], meta=(f"##contig=<ID=chrM{stated}>", *FORMATS)
+    )
+    cohort = open_cohort([write_vcf(tmp_path / "f.vcf.gz", text)])
+    assert [row.contig for block in read_blocks(cohort) for row in rows_of_block(block)] == [contig]
+    (shard,) = plan_shards(cohort, 1 << 20)
+    reader = ShardReader(shard, wanted=Wanted(positions={"MT": np.array([73])}))
+    assert sum(block.n_rows for block in reader) == (contig == "MT")
+    assert reader.contig_records == {contig: 1}
+
+
 def test_gzip_is_one_shard(tmp_path):
     text = vcf_text([Record("1", i, ["0/1", "1/1"]) for i in range(1, 200)])
     cohort = open_cohort([write_vcf(tmp_path / "f.vcf.gzip", text)])
@@ -720,7 +736,14 @@ def test_a_line_longer_than_the_limit_is_refused(tmp_path):
         open_byte_ranges(uri), file.compression, file.first_record, file.size_bytes, 0
     )
     decoding = Decoding(file.header.samples, GenotypeField.GT, HalfCall.MISSING, 1000)
-    scan = ShardScan([text_range], decoding, None, window_bytes=1000, max_group_bytes=100_000)
+    scan = ShardScan(
+        [text_range],
+        decoding,
+        None,
+        contig_lengths={},
+        window_bytes=1000,
+        max_group_bytes=100_000,
+    )
     with pytest.raises(GenotypeFileError, match="longer than"):
         list(scan)
 

@@ -1,4 +1,6 @@
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from core.errors import GenomeBuildError, GenotypeFileError
 from core.genome_build import GenomeBuild
@@ -30,7 +32,7 @@ def test_samples_contigs_and_formats_are_read():
     assert header.contigs == {"chr1": 5, "HLA*01:01": 7, "2": None}
     assert header.formats == {"DS"}
     assert header.n_lines == 7
-    assert header.build is None
+    assert header.build_evidence is None
 
 
 @pytest.mark.parametrize("piece_bytes", [1, 7, 1 << 20])
@@ -57,11 +59,66 @@ def test_the_column_line_may_lack_its_line_end():
         (["##reference=/data/ab38ef.fa"], None),
         (["##reference=hg19_to_hg38.fa"], None),
         (["##reference=hg18_to_hg19.fa"], GenomeBuild.GRCH37),
-        (["##contig=<ID=20,length=63025520>", "##reference=hg38.fa"], GenomeBuild.GRCH37),
+        (["##reference=file:///ref/Homo_sapiens_assembly38.fasta"], GenomeBuild.GRCH38),
+        (["##reference=GCA_000001405.15_GRCh38_no_alt_analysis_set.fna"], GenomeBuild.GRCH38),
+        (["##assembly=GCF_000001405.25"], GenomeBuild.GRCH37),
+        (["##contig=<ID=20,assembly=b37>"], GenomeBuild.GRCH37),
+        (["##contig=<ID=NC_000020.11>"], GenomeBuild.GRCH38),
+        (["##contig=<ID=CM000682.1>"], GenomeBuild.GRCH37),
+        (["##contig=<ID=20,length=63025520>", "##reference=hg19_to_hg38.fa"], GenomeBuild.GRCH37),
+        (["##contig=<ID=chrM,length=16571>"], None),
     ],
 )
-def test_the_build_is_told_by_lengths_else_by_the_reference(meta, build):
-    assert header_of(vcf_text([], meta=meta)).build is build
+def test_the_build_is_told_by_contigs_else_by_names(meta, build):
+    evidence = header_of(vcf_text([], meta=meta)).build_evidence
+    assert (evidence.build if evidence is not None else None) is build
+
+
+@pytest.mark.parametrize(
+    ("meta", "words"),
+    [
+        (["##contig=<ID=chr20,length=63025520>"], "contig chr20 is 63025520 bases long"),
+        (["##contig=<ID=NC_000020.11>"], "contig NC_000020.11 is named so"),
+        (["##reference=hs37d5.fa"], "##reference=hs37d5.fa"),
+        (["##reference=" + 500 * "/" + "hg19"], "##reference=" + 188 * "/" + "…"),
+        (["##contig=<ID=20,assembly=b37>"], "##contig assembly=b37"),
+        (["##contig=<ID=1,length=249250621>", "##reference=hg19.fa"], "contig 1 is 249250621"),
+    ],
+)
+def test_what_tells_the_build_is_said(meta, words):
+    evidence = header_of(vcf_text([], meta=meta)).build_evidence
+    assert evidence is not None
+    assert evidence.words.startswith(words)
+
+
+@pytest.mark.parametrize(
+    "meta",
+    [
+        ["##contig=<ID=20,length=63025520>", "##reference=hg38.fa"],
+        ["##contig=<ID=20,length=63025520,assembly=GRCh38>"],
+        ["##contig=<ID=NC_000020.10>", "##reference=hg38.fa"],
+        ["##reference=hg19.fa", "##contig=<ID=20,assembly=hg38>"],
+    ],
+)
+def test_a_header_that_contradicts_itself_is_an_error_that_repeats_both(meta):
+    with pytest.raises(GenomeBuildError) as raised:
+        header_of(vcf_text([], meta=meta))
+    message = str(raised.value)
+    assert message.startswith("f.vcf, header: the genotypes are on GRCh37 (genotype header: ")
+    assert "but they are on GRCh38 (genotype header: ##" in message
+
+
+def test_accessions_of_two_builds_are_an_error():
+    meta = ["##contig=<ID=NC_000020.10,length=63025520>", "##contig=<ID=NC_000021.9>"]
+    with pytest.raises(GenomeBuildError, match=r"contig NC_000020\.10 .*contig NC_000021\.9"):
+        header_of(vcf_text([], meta=meta))
+
+
+def test_an_accession_may_not_contradict_its_length():
+    meta = ["##contig=<ID=NC_000020.10,length=64444167>"]
+    message = r"named as in GRCh37, and 64444167 bases long as in GRCh38"
+    with pytest.raises(GenomeBuildError, match=message):
+        header_of(vcf_text([], meta=meta))
 
 
 def test_contigs_of_two_builds_are_an_error_at_the_file():
@@ -70,9 +127,57 @@ def test_contigs_of_two_builds_are_an_error_at_the_file():
         header_of(vcf_text([], meta=meta))
 
 
-def test_a_retired_build_is_an_error_at_the_file():
-    with pytest.raises(GenomeBuildError, match=r"f\.vcf, header: genome build NCBI36"):
-        header_of(vcf_text([], meta=["##reference=1000GenomesPilot-NCBI36.fasta"]))
+@pytest.mark.parametrize(
+    ("meta", "message"),
+    [
+        ("##reference=1000GenomesPilot-NCBI36.fasta", "##reference=1000GenomesPilot-NCBI36.fasta"),
+        ("##reference=file:///hg18.fa", "##reference=file:///hg18.fa names a genome build"),
+        ("##contig=<ID=chr20,assembly=hg18>", "##contig assembly=hg18 names a genome build"),
+        ("##contig=<ID=chr1,length=247249719>", "contig chr1 is 247249719 bases long as in NCBI36"),
+        ("##contig=<ID=chr1,length=248387328>", "248387328 bases long as in T2T-CHM13v2.0"),
+    ],
+)
+def test_a_build_that_nobody_can_place_is_an_error_at_the_file(meta, message):
+    with pytest.raises(GenomeBuildError) as raised:
+        header_of(vcf_text([], meta=[meta]))
+    assert str(raised.value).startswith("f.vcf, header: ")
+    assert message in str(raised.value)
+    assert str(raised.value).endswith("is not supported. " + (raised.value.fix or "-"))
+
+
+@given(st.lists(st.text(st.characters(exclude_characters="\n\r", codec="utf-8"), max_size=40)))
+def test_any_meta_lines_are_read_or_refused_with_the_file(lines):
+    content = vcf_text([], meta=[f"##{line}" for line in lines])
+    try:
+        header = header_of(content)
+    except GenomeBuildError:
+        return
+    assert header.n_lines == content.count(b"\n")
+
+
+CONTIG_LINES = st.builds(
+    "##contig=<ID={}{},length={}{}>".format,
+    st.sampled_from(["", "chr", "NC_", "CM"]),
+    st.sampled_from(["1", "20", "X", "M", "000020.10", "000682.2", "1_random"]),
+    st.sampled_from([249250621, 248956422, 247249719, 63025520, 64444167, 16571, 5]),
+    st.sampled_from(["", ",assembly=b37", ",assembly=hg38", ",assembly=hg18"]),
+)
+
+
+@given(st.lists(CONTIG_LINES, max_size=4))
+def test_a_build_is_stated_only_where_no_line_says_another(lines):
+    try:
+        evidence = header_of(vcf_text([], meta=lines)).build_evidence
+    except GenomeBuildError:
+        return
+    text = "".join(lines)
+    builds = {"GRCh37": ("249250621", "b37"), "GRCh38": ("248956422", "hg38")}
+    for build, signs in builds.items():
+        said = signs[1] in text or any(f"ID={p}1,length={signs[0]}" in text for p in ("", "chr"))
+        if said:
+            assert evidence is not None
+            assert evidence.build == build
+    assert "hg18" not in text
 
 
 @pytest.mark.parametrize(

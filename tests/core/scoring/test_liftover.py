@@ -126,12 +126,13 @@ def test_a_chain_that_starts_elsewhere_is_refused(tmp_path: Path, chain: Chain) 
         b"no chain\n",
         gzip.compress(CHAINS.encode())[:-40],
         CHAINS.replace(str(LENGTH_37), "5").replace(str(X_37), "6").encode(),
+        CHAINS.replace(str(LENGTH_37), "247249719").encode(),
         CHAINS.replace(str(LENGTH_38), str(LENGTH_37)).replace(str(X_38), str(X_37)).encode(),
         b"chain x chr1 y\n",
         b"chain 1000 chr1\n",
     ],
     ids=[
-        *("empty", "text", "cut short", "other builds", "one build", "a damaged header"),
+        *("empty", "text", "cut short", "other builds", "hg18", "one build", "a damaged header"),
         "a short header",
     ],
 )

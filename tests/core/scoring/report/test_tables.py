@@ -81,8 +81,8 @@ score = {
 }
 end_results(folder, {
     "versions": {}, "genotypes": [], "frequencies": None, "samples": None, "chain": None,
-    "n_samples": n,
-    "build": None, "build_source": "unknown", "genotype_field": "auto", "compat": "default",
+    "n_samples": n, "build": None, "build_source": "unknown", "build_evidence": None,
+    "genotype_field": "auto", "compat": "default",
     "policy": ScoringPolicy().as_dict(), "frequency_source": None, "executor": "inline",
     "scores": dict.fromkeys(names, score), "refused_scoring_files": {},
     "n_records": 1, "seconds": 1.0,

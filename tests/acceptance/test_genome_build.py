@@ -1,0 +1,105 @@
+"""The build of real files: by their headers, and by positions alone where headers say nothing."""
+
+import gzip
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from core.errors import GenomeBuildError
+from core.genome_build import GenomeBuild
+from core.genotypes.formats import open_cohort
+from core.genotypes.store_writer import StoreTarget
+from core.storage.objects import ObjectsLocation
+from jobs.run_shards import Executor
+from jobs.summarise_cohort import summarise_cohort
+
+pytestmark = pytest.mark.acceptance
+
+PEOPLE = ("HG00096", "HG00403", "HG01879", "NA12878")
+PANEL = "1000g_panel/1kg_p3_2504.peddy23k.{}.vcf.gz"
+WGS = "wgs_single/corpas_chr20.GRCh37.vcf.gz"
+
+
+def without_build(path: Path, copy: Path, meta: str = "", *, only_carried: bool = False) -> Path:
+    """The records of the first sample under a header that has no word of the build; `only_carried`
+    leaves out those that it has no ALT in."""
+    with gzip.open(path, "rt") as lines, copy.open("w") as out:
+        for line in lines:
+            if line.startswith("##"):
+                if line.startswith(("##fileformat", "##FORMAT")):
+                    out.write(line)
+                continue
+            cells = line.rstrip("\n").split("\t", 10)[:10]
+            if line.startswith("#CHROM"):
+                out.write(meta)
+            elif only_carried and "1" not in cells[9].split(":")[0]:
+                continue
+            out.write("\t".join(cells) + "\n")
+    return copy
+
+
+def facts_of(path: Path, store: StoreTarget | None = None) -> Mapping[str, Any]:
+    return summarise_cohort(
+        [str(path)],
+        executor=Executor.INLINE,
+        on_progress=lambda _done, _total: None,
+        shard_bytes=1 << 20,
+        store=store,
+    )
+
+
+def n_snps(facts: Mapping[str, Any]) -> tuple[int, int]:
+    """(at the positions of the build, at those of the other)."""
+    words = facts["build_evidence"].split()
+    return int(words[0]), int(words[7])
+
+
+def test_a_whole_genome_is_told_by_its_header(acceptance_data):
+    facts = facts_of(acceptance_data / "genotypes" / WGS)
+    assert (facts["build"], facts["build_source"]) == ("GRCh37", "genotype header")
+    assert facts["build_evidence"] == "contig chr1 is 249250621 bases long"
+
+
+def test_one_chromosome_that_lists_variants_only_is_told_by_positions(acceptance_data, tmp_path):
+    facts = facts_of(without_build(acceptance_data / "genotypes" / WGS, tmp_path / "f.vcf"))
+    assert (facts["build"], facts["build_source"]) == ("GRCh37", "known positions")
+    assert n_snps(facts) == (18, 0)
+
+
+@pytest.mark.parametrize("build", GenomeBuild)
+def test_the_panel_is_told_by_positions(build, acceptance_data, tmp_path):
+    panel = acceptance_data / "genotypes" / PANEL.format(build)
+    facts = facts_of(without_build(panel, tmp_path / "f.vcf"))
+    assert (facts["build"], facts["build_source"]) == (build, "known positions")
+    assert n_snps(facts) == (426, 0)
+
+
+@pytest.mark.parametrize("person", PEOPLE)
+@pytest.mark.parametrize("build", GenomeBuild)
+def test_what_a_person_carries_tells_the_build(build, person, acceptance_data, tmp_path):
+    single = acceptance_data / f"genotypes/1000g_singles/{person}.{build}.vcf.gz"
+    facts = facts_of(without_build(single, tmp_path / "f.vcf", only_carried=True))
+    assert (facts["build"], facts["build_source"]) == (build, "known positions")
+    n_agreeing, n_other = n_snps(facts)
+    assert n_agreeing > 250
+    assert n_other == 0
+
+
+def test_the_store_of_such_a_file_states_the_build(acceptance_data, tmp_path):
+    single = acceptance_data / "genotypes/1000g_singles/NA12878.GRCh38.vcf.gz"
+    store = tmp_path / "f.cgstore"
+    facts_of(
+        without_build(single, tmp_path / "f.vcf"), StoreTarget(ObjectsLocation(root=store), "")
+    )
+    assert open_cohort([str(store)]).build is GenomeBuild.GRCH38
+
+
+def test_a_header_that_says_another_build_than_the_positions_is_refused(acceptance_data, tmp_path):
+    single = acceptance_data / "genotypes/1000g_singles/NA12878.GRCh38.vcf.gz"
+    wrong = without_build(single, tmp_path / "f.vcf", "##reference=human_g1k_v37.fasta\n")
+    with pytest.raises(GenomeBuildError) as raised:
+        facts_of(wrong)
+    assert "GRCh37 (genotype header: ##reference=human_g1k_v37.fasta)" in str(raised.value)
+    assert "GRCh38 (known positions: 426 well-known SNPs have" in str(raised.value)
