@@ -11,82 +11,49 @@ if __name__ == "__main__":
 
 import argparse
 import os
-import platform
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import replace
 from enum import StrEnum
-from functools import cache
-from importlib.metadata import version
 from pathlib import Path
 from time import perf_counter
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
-from core.build_evidence import build_facts
 from core.errors import CuraGenieError, GenomeBuildError, UserError, Where
 from core.genome_build import GenomeBuild
-from core.genotypes import sex as ploidy
-from core.genotypes.array_text import ArrayTextFile
-from core.genotypes.calls import GenotypeField, HalfCall
+from core.genotypes.calls import GenotypeField
 from core.genotypes.directory_cache import DirectoryCache, default_folder
 from core.genotypes.formats import GENOTYPES, open_cohort
-from core.genotypes.source import GenotypeFile, GenotypeShard
+from core.genotypes.source import GenotypeShard
 from core.genotypes.vcf_wanted import Wanted
 from core.lean_imports import kept_out
 from core.memory import give_back_memory
-from core.samples import sexes_of
 from core.scoring.absent_sites import assume_reference
 from core.scoring.coverage import Coverage, coverage_of
 from core.scoring.join import join_rows
 from core.scoring.match_table import match_tables
-from core.scoring.policy import (
-    Absent,
-    Compat,
-    MatchBy,
-    Missing,
-    Par,
-    Ploidy,
-    ReferenceCalls,
-    ScoringPolicy,
-)
-from core.scoring.reference_bases import reference_differences, with_reference_bases
+from core.scoring.policy import Compat, Missing, Par, ReferenceCalls, ScoringPolicy
+from core.scoring.reference_bases import with_reference_bases
 from core.scoring.results import MATCHES, SCORES, begin_results, end_results, write_table
 from core.scoring.rows import ScoreRows
-from core.scoring.scores import score_status, score_table
+from core.scoring.scores import score_table
 from core.scoring.shard import ScorePlan
 from core.scoring.terms import TermContext
 from core.scoring.totals import totals_of
 from core.storage.byte_ranges import S3Access
+from jobs.cohort_summary import reference_facts, speed_facts, summary_of
+from jobs.infer_sex import sexes_for
 from jobs.output_folder import held
 from jobs.partials import code_digest, content_key, partials_folder, remove_partials
 from jobs.progress_bar import OnProgress, progress_bar
 from jobs.reference_calls import look_for_reference_calls
-from jobs.run_shards import Executor, choose_executor, run_shards
+from jobs.run_shards import Executor, choose_executor
 from jobs.score_shards import ScoreShards, ShardRun
-from jobs.scoring_inputs import TABLES, CohortScoring, Inputs, open_inputs
+from jobs.scoring_inputs import CohortScoring, Inputs, open_inputs
 from jobs.shard_plan import Cut, plan_cut
 from jobs.sought_shards import ReadBy, Seeking
-
-X_RECORDS = Wanted(whole_contigs=frozenset({"X"}))
-
-
-@dataclass(frozen=True, slots=True)
-class CountXPloidy:
-    """Shard work of the pass that infers sex."""
-
-    n_samples: int
-    build: GenomeBuild | None
-    s3: S3Access | None
-
-    def __call__(self, shard: GenotypeShard) -> pa.Table:
-        reader = shard.reader(
-            field=GenotypeField.GT, half_call=HalfCall.MISSING, wanted=X_RECORDS, s3=self.s3
-        )
-        return ploidy.to_table(ploidy.count_x_ploidy(reader, self.n_samples, self.build))
 
 
 def score_cohort(
@@ -151,13 +118,13 @@ def _score_into_folder(
     )
     scores = score_table(samples, rows.accessions, totals, coverage, inputs.policy)
     write_table(request.output / SCORES, scores)
-    summary = _summary(request, inputs, coverage, executor) | {
+    summary = summary_of(request, inputs, coverage, executor) | {
         "read_by": read_by,
-        "reference": _reference_facts(request, inputs, rows, merged.matches),
+        "reference": reference_facts(request, inputs, rows, merged.matches),
         "shard_bytes": cut.shard_bytes,
         "n_shards": len(cut.shards),
         "n_shards_resumed": n_resumed,
-        **_speed(merged.n_records, len(inputs.cohort.samples), perf_counter() - started),
+        **speed_facts(merged.n_records, len(inputs.cohort.samples), perf_counter() - started),
     }
     end_results(request.output, summary)
     remove_partials(request.output)
@@ -195,7 +162,7 @@ def _plan(
     executor: Executor,
 ) -> ScorePlan:
     _require_build_for_x(rows, inputs)
-    sex = _sexes(request, inputs, rows, seeking, shards, executor)
+    sex = sexes_for(request, inputs, rows, seeking, shards, executor)
     context = TermContext(rows, inputs.policy, sex, inputs.build, inputs.frequencies)
     return ScorePlan(context, len(inputs.cohort.samples))
 
@@ -208,45 +175,6 @@ def _require_build_for_x(rows: ScoreRows, inputs: Inputs) -> None:
             "is not known.",
             fix="Give --build, or --policy par=unsplit.",
         )
-
-
-def _sexes(
-    request: CohortScoring,
-    inputs: Inputs,
-    rows: ScoreRows,
-    seeking: Seeking,
-    shards: Sequence[GenotypeShard],
-    executor: Executor,
-) -> npt.NDArray[np.int8]:
-    """(samples,) from the sample sheet, else from a pass over X where some row depends on it."""
-    samples = inputs.cohort.samples
-    if inputs.sex_sheet is not None or not _depends_on_sex(rows, inputs):
-        return sexes_of(samples, inputs.sex_sheet)
-    work = CountXPloidy(len(samples), inputs.build, request.s3)
-    counts = np.zeros((2, len(samples)), np.int64)
-    on_x, _ = seeking.sought(shards, X_RECORDS)
-    for _, table, _ in run_shards(on_x, work, executor, room_for=(rows, rows.wanted())):
-        counts += ploidy.from_table(table)
-    return ploidy.infer_sex(counts)
-
-
-def _depends_on_sex(rows: ScoreRows, inputs: Inputs) -> bool:
-    """Whether some row lies on Y, or on X where not every call counts as it is written.
-
-    Rows matched by rsID may lie anywhere.
-    """
-    contigs = rows.contigs_with_rows()
-    if inputs.policy.match_by is MatchBy.RSID or "Y" in contigs:
-        return True
-    by_contig = inputs.policy.ploidy is Ploidy.BY_CONTIG
-    by_contig |= inputs.policy.absent is Absent.REFERENCE
-    return "X" in contigs and (by_contig or _keeps_missing_calls(rows, inputs))
-
-
-def _keeps_missing_calls(rows: ScoreRows, inputs: Inputs) -> bool:
-    if inputs.policy.missing is Missing.MEAN_EXTERNAL:
-        return inputs.frequencies is not None or not np.isnan(rows.effect_frequency).all()
-    return inputs.policy.missing not in (Missing.DROP, Missing.FAIL)
 
 
 def _content_key(
@@ -265,104 +193,6 @@ def _content_key(
             "read_by": read_by,  # it decides how the records are counted
         }
     )
-
-
-def _summary(
-    request: CohortScoring, inputs: Inputs, coverage: Sequence[Coverage], executor: Executor
-) -> dict[str, object]:
-    return {
-        "research_use_only": True,
-        "versions": _versions(),
-        "genotypes": [_genotype_facts(file, inputs) for file in inputs.cohort.files],
-        **{name: _table(name, request, inputs) for name in TABLES},
-        "assume_reference": request.assume_reference,
-        "n_samples": len(inputs.cohort.samples),
-        **build_facts(inputs.build_evidence),
-        "genotype_field": request.genotype_field,
-        "compat": request.compat,
-        "policy": inputs.policy.as_dict(),
-        "frequency_source": _frequency_source(inputs),
-        "executor": executor,
-        "scores": _score_facts(inputs, coverage),
-        "refused_scoring_files": {path: error.as_dict() for path, error in inputs.refused.items()},
-    }
-
-
-def _reference_facts(
-    request: CohortScoring, inputs: Inputs, rows: ScoreRows, matches: pa.Table
-) -> dict[str, object] | None:
-    """Who said which allele is REF where the genotypes do not, and whether it is what they say."""
-    if not rows.patterns.ref_base.any():
-        return None
-    if any(isinstance(file, ArrayTextFile) for file in inputs.cohort.files):
-        matches = matches.slice(0, 0)  # an array's ref is the person's own allele
-    n_checked, n_differ = reference_differences(rows, matches)
-    return {
-        "source": str(request.reference_fasta or request.frequencies),
-        "n_rows_checked": n_checked,
-        "n_rows_with_another_ref": n_differ,
-    }
-
-
-def _genotype_facts(file: GenotypeFile[Any], inputs: Inputs) -> dict[str, object]:
-    skipped = {"skipped": dict(file.skipped)} if isinstance(file, ArrayTextFile) else {}
-    return {**_named(file.uri, inputs), **skipped}
-
-
-def _table(name: str, request: CohortScoring, inputs: Inputs) -> dict[str, str] | None:
-    path = request.tables.get(name)
-    return _named(str(path), inputs) if path is not None else None
-
-
-def _named(uri: str, inputs: Inputs) -> dict[str, str]:
-    return {"uri": uri, "sha256": inputs.sha256[uri]}
-
-
-def _frequency_source(inputs: Inputs) -> str | None:
-    """Where the frequencies come from that missing calls are imputed with."""
-    if inputs.policy.missing is Missing.MEAN_COHORT:
-        return "this cohort"
-    if inputs.policy.missing is not Missing.MEAN_EXTERNAL:
-        return None
-    column = "scoring file column allelefrequency_effect"
-    return column if inputs.frequencies is None else f"{inputs.frequencies.source}, else {column}"
-
-
-def _score_facts(inputs: Inputs, coverage: Sequence[Coverage]) -> dict[str, object]:
-    return {
-        file.accession: {
-            "status": score_status(covered, inputs.policy),
-            "scoring_file": {"uri": file.source, "sha256": file.sha256},
-            "build": file.build,
-            "liftover": asdict(file.lifted) if file.lifted is not None else None,
-            "n_rows": covered.n_rows,
-            "n_matched": covered.n_matched,
-            "n_excluded": covered.n_excluded,
-            "n_unmatched": covered.n_unmatched,
-            "n_from_reference": covered.n_from_reference,
-            "n_assumed_reference": covered.n_assumed,
-            "coverage_with_assumed": covered.count_with_assumed,
-            "coverage": covered.count,
-            "weight_coverage": covered.weight,
-            "reasons": dict(covered.reasons),
-            "metadata": dict(file.metadata),
-        }
-        for file, covered in zip(inputs.files, coverage, strict=True)
-    }
-
-
-@cache
-def _versions() -> Mapping[str, str]:
-    packages = ("curagenie", "numpy", "numba", "pyarrow", "ray")
-    return {"python": platform.python_version()} | {name: version(name) for name in packages}
-
-
-def _speed(n_records: int, n_samples: int, seconds: float) -> dict[str, object]:
-    return {
-        "n_records": n_records,
-        "seconds": round(seconds, 3),
-        "genotypes_per_second": round(n_records * n_samples / seconds),
-    }
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -23,7 +23,8 @@ from core.scoring.policy import (
     StrandFlip,
 )
 from core.scoring.rows import MANY_ROWS, POSITION_BITS, Patterns, ScoreRows, codes_of
-from core.scoring.scoring_file import UNSUPPORTED_COMPLEX, ScoringFile
+from core.scoring.scoring_file import ScoringFile
+from core.scoring.scoring_file_rows import UNSUPPORTED_COMPLEX
 from core.scoring.sums import ScoreSets
 from core.scoring.weighted_sum import ADDITIVE, DOMINANT, NONADDITIVE, RECESSIVE
 from core.variants import complement, reverse_complement

@@ -17,12 +17,8 @@ from hypothesis import strategies as st
 
 from core.errors import GenomeBuildError, ScoringFileError
 from core.genome_build import GenomeBuild
-from core.scoring.scoring_file import (
-    SCORING_ROW_SCHEMA,
-    ScoringFile,
-    read_scoring_file,
-    read_scoring_files,
-)
+from core.scoring.scoring_file import ScoringFile, read_scoring_file, read_scoring_files
+from core.scoring.scoring_file_rows import SCORING_ROW_SCHEMA
 from tests.builders.scoring_file import (
     Cell,
     Row,
