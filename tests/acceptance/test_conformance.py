@@ -13,11 +13,12 @@ import pytest
 pytestmark = pytest.mark.acceptance
 
 READ_ALL = """
-import json, resource, sys
+import json, sys
 from core.errors import CuraGenieError
 from core.genotypes.calls import GenotypeField, HalfCall
 from core.genotypes.formats import open_cohort
 from core.genotypes.source import plan_shards
+from tests.builders.processes import peak_bytes
 
 def read(path):
     options = {"field": GenotypeField.AUTO, "half_call": HalfCall.MISSING, "wanted": None}
@@ -30,8 +31,7 @@ for path in sys.argv[1:]:
         outcomes[path] = read(path)
     except CuraGenieError as error:
         outcomes[path] = error.as_dict()
-peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10
-print(json.dumps({"outcomes": outcomes, "peak_bytes": peak}))
+print(json.dumps({"outcomes": outcomes, "peak_bytes": peak_bytes()}))
 """
 
 MOST_BYTES, MOST_SECONDS = 512 << 20, 120

@@ -3,6 +3,8 @@
 import os
 from pathlib import Path
 
+from tests.builders.processes import peak_bytes
+
 _TICKS = os.sysconf("SC_CLK_TCK")
 
 
@@ -22,16 +24,6 @@ def cpu_seconds(pid: int) -> float:
     """User and system time of the process and of the children that it has waited for."""
     fields = _stat(pid)
     return sum(int(ticks) for ticks in fields[11:15]) / _TICKS if fields else 0.0
-
-
-def peak_bytes(pid: int) -> int:
-    """The largest resident set so far; 0 for a process that is gone."""
-    try:
-        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
-    except (FileNotFoundError, ProcessLookupError):
-        return 0
-    sizes = [int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM:")]
-    return sizes[0] if sizes else 0
 
 
 def largest_peak_bytes(pid: int) -> int:

@@ -21,7 +21,7 @@ from websockets.sync.client import ClientConnection
 
 from serve.stack import free_port
 from tests.benchmarks.measure import Measured
-from tests.benchmarks.processes import command_of, peak_bytes, tree_cpu_seconds, tree_of
+from tests.benchmarks.processes import command_of, tree_cpu_seconds, tree_of
 from tests.benchmarks.programs import git_commit
 from tests.benchmarks.race import Bench, say
 from tests.benchmarks.results import Found, Target, Timing
@@ -32,6 +32,7 @@ from tests.builders.live_service import (
     read_until,
     running_service,
 )
+from tests.builders.processes import peak_bytes
 from tests.builders.s3_server import running_s3_server
 
 _USER = "bench"

@@ -26,6 +26,13 @@ def descendants(pid: int) -> set[int]:
     return found - {pid}
 
 
+def peak_bytes(pid: int | None = None) -> int:
+    """The largest resident set of a process, by default of this one, since it runs its program; 0
+    for one that is gone. (What getrusage says begins with that of the process which started it.)"""
+    peak = _status(Path(f"/proc/{pid or os.getpid()}")).get("VmHWM", "0 kB")
+    return int(peak.split()[0]) * 1024
+
+
 def title(pid: int) -> str:
     """What the process calls itself; empty once it is gone."""
     try:
