@@ -44,6 +44,7 @@ from core.scoring.terms import TermContext
 from core.scoring.totals import totals_of
 from core.storage.byte_ranges import S3Access
 from jobs.cohort_summary import reference_facts, speed_facts, summary_of
+from jobs.infer_build import build_evidence_of
 from jobs.infer_sex import sexes_for
 from jobs.output_folder import held
 from jobs.partials import code_digest, content_key, partials_folder, remove_partials
@@ -70,8 +71,15 @@ def score_cohort(
     cohort = open_cohort(request.genotypes, s3=request.s3)
     cut = plan_cut(cohort, request.shard_bytes, n_scores=len(request.scoring_files))
     on_progress(0, len(cut.shards))
-    inputs = open_inputs(request, cohort)
     executor = choose_executor(executor, cohort)
+    stated = build_evidence_of(
+        cohort,
+        cut.shards,
+        genotype_field=request.genotype_field,
+        executor=executor,
+        s3=request.s3,
+    )
+    inputs = open_inputs(request, cohort, stated)
     with held(request.output):
         return _score_into_folder(request, inputs, cut, executor, on_progress, started)
 

@@ -84,13 +84,16 @@ class Inputs:
         return self.build_evidence.build if self.build_evidence is not None else None
 
 
-def open_inputs(request: CohortScoring, cohort: Cohort) -> Inputs:
-    """Open and check everything that a run reads beside the genotypes, which are open.
+def open_inputs(
+    request: CohortScoring, cohort: Cohort[GenotypeShard], stated: BuildEvidence | None
+) -> Inputs:
+    """Open and check everything that a run reads beside the genotypes, which are open, and whose
+    build `stated` tells.
 
     Raises GenomeBuildError, FrequencyFileError, SampleSheetError, PolicyError; the first file's
     error where no scoring file is usable.
     """
-    known = _genotype_build(request, cohort)
+    known = _genotype_build(request, cohort, stated)
     with _digests(request) as digests:
         chain = open_chain(request.chain) if request.chain is not None else None
         files, refused = usable_scoring_files(request.scoring_files, known, chain)
@@ -171,13 +174,14 @@ def _reference_fasta(request: CohortScoring, build: BuildEvidence | None) -> Ref
     return fasta
 
 
-def _genotype_build(request: CohortScoring, cohort: Cohort[GenotypeShard]) -> BuildEvidence | None:
-    stated = cohort.build_evidence
+def _genotype_build(
+    request: CohortScoring, cohort: Cohort[GenotypeShard], stated: BuildEvidence | None
+) -> BuildEvidence | None:
     if request.build is None:
         return stated
     if stated is not None and stated.build is not request.build:
         raise GenomeBuildError(
-            f"--build says {request.build}, the header says {stated.build} ({stated.words}).",
+            f"--build says {request.build}, the genotypes are on {stated}.",
             where=Where(cohort.files[0].uri),
             fix="Leave --build out, or give the build that the positions are on.",
         )

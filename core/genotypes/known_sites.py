@@ -56,6 +56,14 @@ def _table() -> _Table:
     return _Table(places, tuple(frozenset(site[3:5]) for site in sites), may_be_known)
 
 
+def known_positions() -> dict[str, npt.NDArray[np.int64]]:
+    """Where the SNPs are on either build: canonical contig → sorted unique 1-based positions."""
+    positions: dict[str, set[int]] = {}
+    for contig, position in _table().places:
+        positions.setdefault(contig, set()).add(position)
+    return {contig: np.array(sorted(here), np.int64) for contig, here in positions.items()}
+
+
 class KnownSites:
     """The SNPs that the records of blocks agree with, by build; added up over shards."""
 

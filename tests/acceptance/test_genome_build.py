@@ -1,24 +1,30 @@
 """The build of real files: by their headers, and by positions alone where headers say nothing."""
 
 import gzip
+import subprocess
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
+from liftover import ChainFile
 
 from core.errors import GenomeBuildError
 from core.genome_build import GenomeBuild
+from core.genotypes import known_sites
 from core.genotypes.formats import open_cohort
 from core.genotypes.store_writer import StoreTarget
 from core.storage.objects import ObjectsLocation
 from jobs.run_shards import Executor
 from jobs.summarise_cohort import summarise_cohort
+from tests.builders.cohort_run import run_scoring
 
 pytestmark = pytest.mark.acceptance
 
 PEOPLE = ("HG00096", "HG00403", "HG01879", "NA12878")
 PANEL = "1000g_panel/1kg_p3_2504.peddy23k.{}.vcf.gz"
+SCORE = "scoring_files/pgs_catalog/PGS000002_hmPOS_{}.txt.gz"
+TABLE = Path(known_sites.__file__).with_name("known_sites.tsv")
 WGS = "wgs_single/corpas_chr20.GRCh37.vcf.gz"
 
 
@@ -73,7 +79,7 @@ def test_the_panel_is_told_by_positions(build, acceptance_data, tmp_path):
     panel = acceptance_data / "genotypes" / PANEL.format(build)
     facts = facts_of(without_build(panel, tmp_path / "f.vcf"))
     assert (facts["build"], facts["build_source"]) == (build, "known positions")
-    assert n_snps(facts) == (426, 0)
+    assert n_snps(facts) == (425, 0)
 
 
 @pytest.mark.parametrize("person", PEOPLE)
@@ -85,6 +91,40 @@ def test_what_a_person_carries_tells_the_build(build, person, acceptance_data, t
     n_agreeing, n_other = n_snps(facts)
     assert n_agreeing > 250
     assert n_other == 0
+
+
+@pytest.mark.parametrize("suffix", [".bed", ".bgen"])
+def test_files_of_plink_are_told_by_positions_before_they_are_scored(
+    suffix, acceptance_data, tmp_path
+):
+    panel = acceptance_data / "genotypes" / PANEL.format("GRCh38")
+    export = {".bed": ["--make-bed"], ".bgen": ["--export", "bgen-1.2"]}
+    plink2 = ["plink2", "--vcf", str(panel), "--chr", "1-22", *export[suffix]]
+    subprocess.run([*plink2, "--out", str(tmp_path / "panel")], check=True, capture_output=True)
+    genotypes = tmp_path / f"panel{suffix}"
+    with pytest.raises(GenomeBuildError) as raised:
+        run_scoring(genotypes, acceptance_data / SCORE.format("GRCh37"), tmp_path / "37")
+    assert "says GRCh37, the genotypes are on GRCh38 (known positions: 425" in str(raised.value)
+    found = run_scoring(genotypes, acceptance_data / SCORE.format("GRCh38"), tmp_path / "38")
+    assert found.summary["build_source"] == "known positions"
+
+
+def test_a_whole_genome_without_a_header_is_scored_on_its_own_build_only(acceptance_data, tmp_path):
+    wgs = without_build(acceptance_data / "genotypes" / WGS, tmp_path / "f.vcf")
+    found = run_scoring(wgs, acceptance_data / SCORE.format("GRCh37"), tmp_path / "37")
+    assert (found.summary["build"], found.summary["build_source"]) == ("GRCh37", "known positions")
+    with pytest.raises(GenomeBuildError, match=r"says GRCh38, the genotypes are on GRCh37"):
+        run_scoring(wgs, acceptance_data / SCORE.format("GRCh38"), tmp_path / "38")
+
+
+@pytest.mark.parametrize("chain", ["hg19ToHg38", "hg38ToHg19"])
+def test_chains_lead_every_known_snp_from_build_to_build(chain, acceptance_data):
+    places = ChainFile(str(acceptance_data / f"liftover/{chain}.over.chain.gz"), one_based=True)
+    for line in TABLE.read_text().splitlines()[2:]:
+        contig, *positions = line.split("\t")[:3]
+        source, target = positions if chain == "hg19ToHg38" else reversed(positions)
+        led_to = [place[:3] for place in places.convert_coordinate(f"chr{contig}", int(source))]
+        assert led_to == [(f"chr{contig}", int(target), "+")]
 
 
 def test_the_store_of_such_a_file_states_the_build(acceptance_data, tmp_path):
@@ -102,4 +142,4 @@ def test_a_header_that_says_another_build_than_the_positions_is_refused(acceptan
     with pytest.raises(GenomeBuildError) as raised:
         facts_of(wrong)
     assert "GRCh37 (genotype header: ##reference=human_g1k_v37.fasta)" in str(raised.value)
-    assert "GRCh38 (known positions: 426 well-known SNPs have" in str(raised.value)
+    assert "GRCh38 (known positions: 425 well-known SNPs have" in str(raised.value)
