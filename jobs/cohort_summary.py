@@ -95,6 +95,7 @@ def _score_facts(inputs: Inputs, coverage: Sequence[Coverage]) -> dict[str, obje
             "n_unmatched": covered.n_unmatched,
             "n_from_reference": covered.n_from_reference,
             "n_assumed_reference": covered.n_assumed,
+            "n_imputed_absent": covered.n_imputed,
             "coverage_with_assumed": covered.count_with_assumed,
             "coverage": covered.count,
             "weight_coverage": covered.weight,

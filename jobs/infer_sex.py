@@ -67,7 +67,7 @@ def _depends_on_sex(rows: ScoreRows, inputs: Inputs) -> bool:
     if inputs.policy.match_by is MatchBy.RSID or "Y" in contigs:
         return True
     by_contig = inputs.policy.ploidy is Ploidy.BY_CONTIG
-    by_contig |= inputs.policy.absent is Absent.REFERENCE
+    by_contig |= inputs.policy.absent is not Absent.UNMATCHED
     return "X" in contigs and (by_contig or _keeps_missing_calls(rows, inputs))
 
 

@@ -30,11 +30,11 @@ from core.genotypes.source import GenotypeShard
 from core.genotypes.vcf_wanted import Wanted
 from core.lean_imports import kept_out
 from core.memory import give_back_memory
-from core.scoring.absent_sites import assume_reference
+from core.scoring.absent_sites import AbsentSites, assume_reference, count_as_missing
 from core.scoring.coverage import Coverage, coverage_of
 from core.scoring.join import join_rows
 from core.scoring.match_table import match_tables
-from core.scoring.policy import Compat, Missing, Par, ReferenceCalls, ScoringPolicy
+from core.scoring.policy import Absent, Compat, Missing, Par, ReferenceCalls, ScoringPolicy
 from core.scoring.reference_bases import with_reference_bases
 from core.scoring.results import MATCHES, SCORES, begin_results, end_results, write_table
 from core.scoring.rows import ScoreRows
@@ -117,10 +117,10 @@ def _score_into_folder(
     begin_results(request.output)
     samples = inputs.cohort.samples
     matches, totals = merged.matches, totals_of(merged.subtrees, rows.n_scores, len(samples))
-    if request.assume_reference or inputs.callable_regions is not None:
-        assumed = assume_reference(plan.context, matches, inputs.callable_regions)
-        matches = pa.concat_tables([matches, assumed.matches])
-        totals = assumed.added_to(totals, plan.context.sex)
+    absent = _absent_sites(request, inputs, plan.context, matches)
+    if absent is not None:
+        matches = pa.concat_tables([matches, absent.matches])
+        totals = absent.added_to(totals, plan.context.sex)
     coverage = _write_matches(
         request.output, match_tables(inputs.files, rows, matches, inputs.policy)
     )
@@ -138,6 +138,17 @@ def _score_into_folder(
     remove_partials(request.output)
     give_back_memory()
     return summary
+
+
+def _absent_sites(
+    request: CohortScoring, inputs: Inputs, context: TermContext, matches: pa.Table
+) -> AbsentSites | None:
+    """What the sites without a record add, where the policy and its evidence say as what."""
+    if inputs.policy.absent is Absent.MISSING:
+        return count_as_missing(context, matches)
+    if request.assume_reference or inputs.callable_regions is not None:
+        return assume_reference(context, matches, inputs.callable_regions)
+    return None
 
 
 def _wanted(rows: ScoreRows, policy: ScoringPolicy) -> Wanted:

@@ -21,7 +21,7 @@ from core.reference_fasta import ReferenceFasta, open_reference_fasta
 from core.samples import read_sample_sheet
 from core.scoring.frequencies import Frequencies, read_frequencies
 from core.scoring.liftover import Chain, lift_over, open_chain
-from core.scoring.policy import Absent, Compat, MatchBy, ScoringPolicy, policy_for
+from core.scoring.policy import Absent, Compat, MatchBy, Missing, ScoringPolicy, policy_for
 from core.scoring.scoring_file import ScoringFile, read_scoring_files
 from core.scoring.shared_columns import SharedColumns
 from core.storage.byte_ranges import S3Access
@@ -123,24 +123,42 @@ def open_inputs(
 
 
 def _require_evidence(request: CohortScoring, inputs: Inputs) -> None:
-    """Whoever counts absent sites as reference says why, and which allele is REF."""
+    """Whoever counts absent sites says why, and has what it takes. Raises PolicyError."""
+    absent = inputs.policy.absent
     is_given = request.assume_reference or request.callable_bed is not None
-    if inputs.policy.absent is not Absent.REFERENCE:
-        if is_given:
-            raise PolicyError(
-                "callable regions, or the statement that absent sites are reference, change "
-                "nothing under the policy absent=unmatched.",
-                fix="Add --policy absent=reference, or leave them out.",
-            )
-        return
-    is_gvcf = any(isinstance(file, VcfFile) and file.is_gvcf for file in inputs.cohort.files)
-    names_ref = inputs.frequencies is not None and inputs.frequencies.names_ref
+    is_by_rsid = inputs.policy.match_by is MatchBy.RSID
+    checks = {
+        Absent.UNMATCHED: (),
+        Absent.REFERENCE: _needs_of_reference(request, inputs),
+        Absent.MISSING: _needs_of_missing(inputs),
+    }
     for is_wrong, what, fix in (
         (
-            inputs.policy.match_by is MatchBy.RSID,
-            "absent=reference needs positions, and rows are matched by rsID.",
+            is_given and absent is not Absent.REFERENCE,
+            "callable regions, or the statement that absent sites are reference, change "
+            f"nothing under the policy absent={absent}.",
+            "Add --policy absent=reference, or leave them out.",
+        ),
+        (
+            is_by_rsid and absent is not Absent.UNMATCHED,
+            f"absent={absent} needs positions, and rows are matched by rsID.",
             "Leave out match_by=rsid.",
         ),
+        *checks[absent],
+    ):
+        if is_wrong:
+            raise PolicyError(what, fix=fix)
+
+
+_Need = tuple[bool, str, str]
+"""Whether it is not met, what is wrong, the fix."""
+
+
+def _needs_of_reference(request: CohortScoring, inputs: Inputs) -> tuple[_Need, ...]:
+    is_given = request.assume_reference or request.callable_bed is not None
+    is_gvcf = any(isinstance(file, VcfFile) and file.is_gvcf for file in inputs.cohort.files)
+    names_ref = inputs.frequencies is not None and inputs.frequencies.names_ref
+    return (
         (
             is_gvcf and request.assume_reference,
             "a gVCF says itself where it is reference; what it leaves out was not called.",
@@ -156,9 +174,19 @@ def _require_evidence(request: CohortScoring, inputs: Inputs) -> None:
             "nothing says which allele is REF at absent sites.",
             "Give --reference-fasta, or --frequencies with a REF column.",
         ),
-    ):
-        if is_wrong:
-            raise PolicyError(what, fix=fix)
+    )
+
+
+def _needs_of_missing(inputs: Inputs) -> tuple[_Need, ...]:
+    missing = inputs.policy.missing
+    return (
+        (
+            missing not in (Missing.MEAN_EXTERNAL, Missing.ZERO),
+            f"missing={missing} has no number for sites that nobody was called at.",
+            "Add --missing mean_external (with --frequencies, or a frequency column in the scoring "
+            "file), or --missing zero.",
+        ),
+    )
 
 
 def _reference_fasta(request: CohortScoring, build: BuildEvidence | None) -> ReferenceFasta | None:

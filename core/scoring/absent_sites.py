@@ -1,13 +1,15 @@
-"""Rows whose site the genotypes have no record of, counted as reference where there is evidence.
+"""Rows whose site the genotypes have no record of, counted where the policy says as what.
 
 A file of variants leaves out where people have REF alone, and where nobody looked, alike. With
 `absent=reference` a site counts as REF where a callable region holds it, or where the user states
 that absent sites are reference, and then only on contigs that the genotypes have a record for. What
-REF is must be known as inside a reference block (reference_bases).
+REF is must be known as inside a reference block (reference_bases). With `absent=missing` it counts
+as a missing call of everybody, which the policy `missing` imputes at a named frequency of the
+effect allele, or takes as zero; without a frequency the row stays unmatched.
 
-Everybody of one sex has the same sum at such sites. So they are one block of reference calls of
-three people, of unknown sex, a man and a woman, scored as any block is; the sums of all samples get
-what their sex has. Who is of unknown sex has no call on X and Y.
+Everybody of one sex has the same sum at such sites. So they are blocks of calls of three people, of
+unknown sex, a man and a woman, scored as any block is; the sums of all samples get what their sex
+has. Who is of unknown sex has no reference call on X and Y.
 """
 
 from collections.abc import Iterable, Iterator
@@ -22,13 +24,15 @@ from core.callable_regions import CallableRegions
 from core.genotypes.block import MISSING_CALL, DosageBlock, numbers, texts
 from core.samples import FEMALE, MALE, UNKNOWN
 from core.scoring import weighted_sum as kernels
-from core.scoring.matching import REASONS, Reason, Status
-from core.scoring.policy import Missing, ReferenceCalls
+from core.scoring.alleles import NO_ALLELE, allele_texts
+from core.scoring.matching import REASONS, Reason, Status, match_block
+from core.scoring.missing_calls import frequencies_of
+from core.scoring.policy import Missing, ReferenceCalls, StrandFlip
 from core.scoring.rows import ScoreRows
-from core.scoring.shard import STATUSES, ScorePlan, score_shard
+from core.scoring.shard import STATUSES, ScorePlan, add_scores, score_shard
 from core.scoring.sites import sites_of
 from core.scoring.sums import ScoreTotals, Sums
-from core.scoring.terms import TermContext, places_of
+from core.scoring.terms import TermContext, places_of, terms_of
 
 Bools = npt.NDArray[np.bool_]
 Indices = npt.NDArray[np.int64]
@@ -44,7 +48,7 @@ _COPIES = {
 
 
 @dataclass(frozen=True, slots=True)
-class AssumedReference:
+class AbsentSites:
     """`sums` of the three people; `matches` (MATCH_SCHEMA) of the rows that are counted, or could
     have been."""
 
@@ -66,9 +70,9 @@ class AssumedReference:
 
 def assume_reference(
     context: TermContext, matches: pa.Table, regions: CallableRegions | None
-) -> AssumedReference:
-    """The sites that no record in `matches` (MATCH_SCHEMA) was met at; without `regions` the user
-    states that they are reference."""
+) -> AbsentSites:
+    """The sites that no record in `matches` (MATCH_SCHEMA) was met at, as reference; without
+    `regions` the user states that they are."""
     rows = context.rows
     absent = _absent_patterns(rows, matches)
     chosen = absent & (_on_met_contigs(rows, absent) if regions is None else _held(rows, regions))
@@ -79,7 +83,25 @@ def assume_reference(
     block = _reference_calls(people, np.flatnonzero(chosen))
     scores = score_shard(ScorePlan(people, len(_PEOPLE)), [block] if block.n_rows else [])
     reason = Reason.STATED_REFERENCE if regions is None else Reason.CALLABLE_REGION
-    return AssumedReference(scores.sums, _relabelled(scores.matches, reason))
+    return AbsentSites(scores.sums, _relabelled(scores.matches, Status.ASSUMED, reason))
+
+
+def count_as_missing(context: TermContext, matches: pa.Table) -> AbsentSites:
+    """The sites that no record in `matches` (MATCH_SCHEMA) was met at, as missing calls."""
+    people = replace(context, sex=_PEOPLE)
+    plan = ScorePlan(people, len(_PEOPLE))
+    absent = np.flatnonzero(_absent_patterns(context.rows, matches))
+    round_of = _round_of(context, absent)
+    scores = score_shard(plan, [])
+    for number in range(int(round_of.max(initial=-1)) + 1):
+        chosen = absent[round_of == number]
+        block, others = _missing_calls(context.rows, chosen), _other_rows(context.rows, chosen)
+        unknown = _without_frequency(people, block, others)
+        settled = replace(plan, settled={0: np.union1d(others, unknown)})
+        scores = add_scores(scores, score_shard(settled, [block]))
+    return AbsentSites(
+        scores.sums, _relabelled(scores.matches, Status.IMPUTED, Reason.ABSENT_AS_MISSING)
+    )
 
 
 def _absent_patterns(rows: ScoreRows, matches: pa.Table) -> Bools:
@@ -106,19 +128,10 @@ def _held(rows: ScoreRows, regions: CallableRegions) -> Bools:
 
 def _reference_calls(context: TermContext, patterns: Indices) -> DosageBlock:
     """A record for each place, of which only the rows' table knows REF."""
-    contig, position = (values[patterns] for values in context.rows.places())
     _, first = np.unique(context.rows.patterns.key[patterns], return_index=True)
-    contig, position, n_rows = contig[first], position[first], len(first)
-    names = texts([name.encode() for name in context.rows.contigs])
-    columns = {
-        "record": numbers(np.arange(n_rows, dtype=np.int32)),
-        "contig": names.take(numbers(np.ascontiguousarray(contig))),
-        "position": numbers(np.ascontiguousarray(position)),
-        "id": texts([b"."] * n_rows),
-        "ref": texts([b"N"] * n_rows),
-        "alt": texts([b"."] * n_rows),
-        "n_alts": numbers(np.ones(n_rows, np.int32)),
-    }
+    n_rows = len(first)
+    columns = _columns_at(context.rows, patterns[first])
+    columns |= {"ref": texts([b"N"] * n_rows), "alt": texts([b"."] * n_rows)}
     dosage = np.zeros((n_rows, len(_PEOPLE)), np.uint8)
     place, _ = places_of(context, sites_of(DosageBlock.build(columns, dosage)))
     ploidy = np.array([_COPIES[code] for code in place.tolist()], np.uint8)
@@ -127,14 +140,79 @@ def _reference_calls(context: TermContext, patterns: Indices) -> DosageBlock:
     return DosageBlock.build(columns, dosage, ploidy.reshape(dosage.shape))
 
 
-def _relabelled(matches: pa.Table, reason: Reason) -> pa.Table:
-    """Matched rows are assumed ones; of rows that one base cannot answer, nothing is said."""
+def _columns_at(rows: ScoreRows, patterns: Indices) -> dict[str, pa.Array]:
+    """Site columns of a record at each pattern's place, but for the alleles."""
+    contig, position = (values[patterns] for values in rows.places())
+    names, n_rows = texts([name.encode() for name in rows.contigs]), len(patterns)
+    return {
+        "record": numbers(np.arange(n_rows, dtype=np.int32)),
+        "contig": names.take(numbers(np.ascontiguousarray(contig))),
+        "position": numbers(np.ascontiguousarray(position)),
+        "id": texts([b"."] * n_rows),
+        "n_alts": numbers(np.ones(n_rows, np.int32)),
+    }
+
+
+def _round_of(context: TermContext, patterns: Indices) -> Indices:
+    """(n,) numbers from 0, so that no round has two pairs of alleles at one place.
+
+    Records beside each other at a place would answer for one another.
+    """
+    rows = context.rows.patterns
+    key, pair = rows.key[patterns], _pairs(rows.effect[patterns], rows.other[patterns])
+    if context.policy.strand_flip is not StrandFlip.IGNORE:
+        flipped = _pairs(rows.effect_flipped[patterns], rows.other_flipped[patterns])
+        is_lower = (flipped[:, 0] != NO_ALLELE) & (flipped[:, 0] < pair[:, 0])
+        pair = np.where(is_lower[:, None], flipped, pair)
+    sites = np.column_stack([key, pair])
+    distinct, of = np.unique(sites, axis=0, return_inverse=True)
+    first_of_key = np.searchsorted(distinct[:, 0], distinct[:, 0])
+    return (np.arange(len(distinct)) - first_of_key)[of.reshape(-1)]
+
+
+def _pairs(effect: Indices, other: Indices) -> Indices:
+    """(n, 2) codes of two alleles, whichever of them is the effect allele."""
+    return np.sort(np.column_stack([effect, other]), axis=1)
+
+
+def _other_rows(rows: ScoreRows, patterns: Indices) -> Indices:
+    """Every row of other patterns, ascending."""
+    is_other = np.ones(len(rows.patterns.key), bool)
+    is_other[patterns] = False
+    return np.flatnonzero(np.repeat(is_other, np.diff(rows.patterns.first)))
+
+
+def _missing_calls(rows: ScoreRows, patterns: Indices) -> DosageBlock:
+    """A record for each place, with the alleles of the first of its patterns as REF and ALT."""
+    _, first = np.unique(rows.patterns.key[patterns], return_index=True)
+    patterns = patterns[first]
+    ref, alt = (
+        allele_texts(codes[patterns], rows.long_alleles)
+        for codes in (rows.patterns.other, rows.patterns.effect)
+    )
+    columns = _columns_at(rows, patterns) | {"ref": ref, "alt": alt}
+    dosage = np.full((len(patterns), len(_PEOPLE)), MISSING_CALL, np.uint8)
+    # one copy is "." of a VCF, which place and sex give the right number of copies
+    return DosageBlock.build(columns, dosage, np.ones_like(dosage))
+
+
+def _without_frequency(context: TermContext, block: DosageBlock, others: Indices) -> Indices:
+    """Matched rows of a block that the policy has nothing to impute with."""
+    if context.policy.missing is not Missing.MEAN_EXTERNAL:
+        return np.empty(0, np.int64)
+    terms = terms_of(context, match_block(context.rows, block, context.policy, others)).by_row()
+    frequency = frequencies_of(context, block, terms, np.full(len(terms), np.nan))
+    return terms.row[np.isnan(frequency)]
+
+
+def _relabelled(matches: pa.Table, counted: Status, reason: Reason) -> pa.Table:
+    """Matched rows are counted ones; of rows that the alleles cannot answer, nothing is said."""
     mismatch = pc.equal(matches.column("reason"), REASONS.index(Reason.ALLELE_MISMATCH))
     matches = matches.filter(pc.invert(mismatch))
     status, why = (matches.column(name).to_numpy() for name in ("status", "reason"))
     matched = status == STATUSES.index(Status.MATCHED)
     columns = {
-        "status": np.where(matched, STATUSES.index(Status.ASSUMED), status),
+        "status": np.where(matched, STATUSES.index(counted), status),
         "reason": np.where(matched, REASONS.index(reason), why),
     }
     for name, values in columns.items():

@@ -53,6 +53,7 @@ NO_ALLELE, UNKNOWN_ALLELE = 0, -1
 """Codes of null, and of a long allele that the value set lacks: they equal no other's code."""
 
 _SHORT = 7
+_LETTERS = (1 << 8 * _SHORT) - 1
 
 
 def allele_codes(alleles: Alleles, long_alleles: Mapping[bytes, int]) -> npt.NDArray[np.int64]:
@@ -73,6 +74,20 @@ def long_alleles_of(*columns: pa.Array) -> dict[bytes, int]:
     strings = pa.chunked_array(columns, pa.string())
     longer = strings.filter(pc.greater(pc.binary_length(strings), _SHORT)).unique()
     return {name.encode(): UNKNOWN_ALLELE - 1 - n for n, name in enumerate(longer.to_pylist())}
+
+
+def allele_texts(
+    codes: npt.NDArray[np.int64], long_alleles: Mapping[bytes, int]
+) -> pa.DictionaryArray:
+    """The alleles of codes, "N" for NO_ALLELE: the inverse of `allele_codes`."""
+    longer = {code: allele for allele, code in long_alleles.items()}
+    distinct, of = np.unique(codes, return_inverse=True)
+    names = [
+        longer[code] if code < 0 else (code & _LETTERS).to_bytes(_SHORT, "little").rstrip(b"\0")
+        for code in distinct.tolist()
+    ]
+    alleles = pa.array([name or b"N" for name in names], pa.binary()).cast(pa.string())
+    return pa.DictionaryArray.from_arrays(pa.array(of.astype(np.int32)), alleles)
 
 
 @kernel

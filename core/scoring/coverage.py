@@ -22,7 +22,8 @@ class Coverage:
     rows that no one can score stay in both denominators (a row without one weight has none of
     the mass). `reasons` counts the rows left out. Of the matched rows, `n_from_reference` are
     answered by records that have no ALT (match types ref_only and ref_block). `n_assumed` rows
-    count as reference without a record and are none of the matched."""
+    count as reference and `n_imputed` rows as missing calls, without a record; neither are any of
+    the matched."""
 
     n_rows: int
     n_matched: int
@@ -33,6 +34,7 @@ class Coverage:
     reasons: Mapping[str, int]
     n_from_reference: int = 0
     n_assumed: int = 0
+    n_imputed: int = 0
 
     @property
     def count_with_assumed(self) -> float:
@@ -43,18 +45,17 @@ class Coverage:
 def coverage_of(rows: pa.Table) -> Coverage:
     """Of one scoring file: `rows` is its part of a run's match table."""
     status = words_of(rows.column("status"))
-    matched, excluded, unmatched, assumed = (
+    matched, excluded, unmatched, assumed, imputed = (
         is_said(status, partial(pc.equal, word))
-        for word in ("matched", "excluded", "unmatched", "assumed")
+        for word in ("matched", "excluded", "unmatched", "assumed", "imputed")
     )
     from_reference = is_said(
         words_of(rows.column("match_type")),
         partial(pc.is_in, value_set=pa.array(REFERENCE_CALL_TYPES)),
     )
     weight = np.abs(pc.fill_null(rows.column("effect_weight"), 0.0).to_numpy())
-    reasons = pc.value_counts(
-        rows.column("reason").filter(pa.array(~matched & ~assumed))
-    ).to_pylist()
+    left_out = pa.array(~matched & ~assumed & ~imputed)
+    reasons = pc.value_counts(rows.column("reason").filter(left_out)).to_pylist()
     n_matched, n_rows = int(matched.sum()), len(rows)
     return Coverage(
         n_rows=n_rows,
@@ -66,4 +67,5 @@ def coverage_of(rows: pa.Table) -> Coverage:
         reasons={pair["values"]: pair["counts"] for pair in reasons},
         n_from_reference=int((matched & from_reference).sum()),
         n_assumed=int(assumed.sum()),
+        n_imputed=int(imputed.sum()),
     )

@@ -86,12 +86,13 @@ class Status(StrEnum):
     EXCLUDED = "excluded"
     UNMATCHED = "unmatched"
     ASSUMED = "assumed"
+    IMPUTED = "imputed"
 
 
 class Reason(StrEnum):
     """Why a row is not matched. `callable_region` and `stated_reference` say what an assumed row
-    counts as reference for; `sex_unknown` stands on a matched Y row that some sample of unknown
-    sex was not called for."""
+    counts as reference for, `absent_as_missing` stands on every imputed row; `sex_unknown` on a
+    matched Y row that some sample of unknown sex was not called for."""
 
     AMBIGUOUS = "ambiguous"
     MULTIALLELIC = "multiallelic"
@@ -104,6 +105,7 @@ class Reason(StrEnum):
     REFERENCE_BASE_UNKNOWN = "reference_base_unknown"
     CALLABLE_REGION = "callable_region"
     STATED_REFERENCE = "stated_reference"
+    ABSENT_AS_MISSING = "absent_as_missing"
     BAD_COORDINATES = "bad_coordinates"
     UNSUPPORTED_COMPLEX = "unsupported_complex"
     SEX_UNKNOWN = "sex_unknown"

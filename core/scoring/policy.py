@@ -116,11 +116,13 @@ class HarmonisedIndels(StrEnum):
 
 
 class Absent(StrEnum):
-    """Sites that the genotypes have no record of: `unmatched`, or `reference` where something says
-    that people were looked at there (absent_sites)."""
+    """Sites that the genotypes have no record of (absent_sites): `unmatched`; `reference` where
+    something says that people were looked at there; or a `missing` call of everybody, which is
+    imputed, or zero."""
 
     UNMATCHED = "unmatched"
     REFERENCE = "reference"
+    MISSING = "missing"
 
 
 class MatchBy(StrEnum):

@@ -3,12 +3,14 @@
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from core.errors import CallableRegionsError, PolicyError
 from core.genome_build import GenomeBuild
 from tests.builders.cohort_run import Results, run_scoring
 from tests.builders.reference_fasta import write_fasta
-from tests.builders.scoring_file import Row, write_scoring_file
+from tests.builders.scoring_file import Cell, Row, write_scoring_file
 from tests.builders.vcf import Record, vcf_text, write_vcf
 
 META = (
@@ -239,3 +241,160 @@ def test_a_bed_that_is_none_is_refused_with_its_line(line, genotypes, fasta, tmp
             reference_fasta=fasta,
             callable_bed=bed,
         )
+
+
+MISSING = {"absent": "missing"}
+FREQUENCIES = "#CHROM\tPOS\tID\tREF\tALT\tALT_FREQS\n1\t2\t.\tC\tT\t0.25\n1\t4\t.\tA\tT\t0.25\n"
+
+
+@pytest.fixture
+def frequencies(tmp_path: Path) -> Path:
+    path = tmp_path / "af.tsv"
+    path.write_text(FREQUENCIES)
+    return path
+
+
+def at_frequency(frequency: float | None, effect_type: str = "additive") -> dict[str, Cell]:
+    return {"effect_type": effect_type, "allelefrequency_effect": frequency}
+
+
+def test_absent_sites_as_missing_calls_are_imputed_where_a_frequency_is_known(
+    genotypes, frequencies, tmp_path
+):
+    rows = [
+        Row("1", 1, "G", "A", 1.0, more=at_frequency(None)),
+        Row("1", 2, "C", "T", 0.5, more=at_frequency(None)),
+        Row("1", 3, "A", "G", 8.0, more=at_frequency(None)),
+        Row("1", 4, "A", "T", 1.0, more=at_frequency(None)),
+        Row("2", 2, "C", "T", 64.0, more=at_frequency(0.125)),
+        Row("2", 5, "CTG", "C", 2.0, more=at_frequency(0.5)),
+    ]
+    results = run_scoring(
+        genotypes,
+        score(tmp_path, *rows),
+        tmp_path / "out",
+        policy=MISSING,
+        frequencies=frequencies,
+    )
+    assert fates(results) == [
+        ("matched", None),
+        ("imputed", "absent_as_missing"),
+        ("unmatched", "absent_locus"),
+        ("excluded", "ambiguous"),
+        ("imputed", "absent_as_missing"),
+        ("imputed", "absent_as_missing"),
+    ]
+    imputed = 0.5 * 2 * 0.75 + 64 * 2 * 0.125 + 2 * 2 * 0.5
+    assert results.column("score_sum") == [1.0 + imputed, imputed, 2.0 + imputed]
+    assert results.column("denominator") == [8] * 3
+    assert results.column("n_missing") == [0] * 3
+    assert results.column("coverage") == [pytest.approx(1 / 6)] * 3
+    facts = results.summary["scores"]["S1"]
+    assert (facts["n_matched"], facts["n_imputed_absent"], facts["n_unmatched"]) == (1, 3, 1)
+    assert facts["coverage_with_assumed"] == pytest.approx(1 / 6)
+    assert facts["reasons"] == {"ambiguous": 1, "absent_locus": 1}
+
+
+def test_absent_sites_as_missing_calls_of_zero_stay_in_the_denominator(genotypes, tmp_path):
+    results = run_scoring(
+        genotypes,
+        score(tmp_path, Row("1", 1, "G", "A", 1.0), Row("1", 2, "C", "T", 0.5)),
+        tmp_path / "out",
+        policy=MISSING | {"missing": "zero"},
+    )
+    assert results.column("score_sum") == [1.0, 0.0, 2.0]
+    assert results.column("denominator") == [4] * 3
+
+
+@pytest.mark.parametrize(
+    ("policy", "problem"),
+    [
+        ({"missing": "mean_cohort"}, "missing=mean_cohort has no number"),
+        ({"missing": "fail"}, "missing=fail has no number"),
+        ({"match_by": "rsid"}, "absent=missing needs positions"),
+    ],
+)
+def test_absent_sites_as_missing_calls_need_a_number_for_them(policy, problem, genotypes, tmp_path):
+    with pytest.raises(PolicyError, match=problem):
+        run_scoring(genotypes, score(tmp_path, *ROWS), tmp_path / "out", policy=MISSING | policy)
+
+
+BASES = st.sampled_from("ACGT")
+ALLELES = st.tuples(BASES, BASES).filter(lambda pair: pair[0] != pair[1])
+PLACES = st.sampled_from([("1", 1), ("1", 2), ("1", 3), ("2", 1), ("X", 2), ("X", 3), ("Y", 1)])
+
+
+@given(
+    rows=st.lists(
+        st.tuples(PLACES, ALLELES, st.sampled_from([-2.0, 0.5, 1.0]), st.sampled_from([0.25, 0.5])),
+        min_size=1,
+        max_size=8,
+        unique_by=lambda row: (row[0], frozenset(row[1])),
+    ),
+    effect_type=st.sampled_from(["additive", "dominant", "recessive"]),
+    policy=st.sampled_from([{}, {"missing": "zero"}, {"x_male": "doubled"}, {"ambiguous": "keep"}]),
+)
+@settings(
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+def test_it_is_as_if_a_record_of_missing_calls_were_there(
+    rows, effect_type, policy, sheet, tmp_path_factory
+):
+    """At one place at most one pair of alleles, as a record has it."""
+    folder = tmp_path_factory.mktemp("run")
+    rows = list({row[0]: row for row in rows}.values())
+    present = Record("1", 9, ["0/1", "0/0", "1/1"])
+    absent = [
+        Record(contig, position, [".", ".", "."], ref=other, alt=effect)
+        for (contig, position), (effect, other), *_ in rows
+    ]
+    file = score(
+        folder,
+        Row("1", 9, "G", "A", 1.0, more=at_frequency(0.5, effect_type)),
+        *(
+            Row(*place, effect, other, weight, more=at_frequency(frequency, effect_type))
+            for place, (effect, other), weight, frequency in rows
+        ),
+    )
+
+    def results_of(records: list[Record], **more: str) -> Results:
+        vcf = write_vcf(folder / "c.vcf", vcf_text(records, samples=SAMPLES, meta=META))
+        return run_scoring(
+            vcf,
+            file,
+            folder / "out",
+            policy=policy | more,
+            samples=sheet,
+            build=GenomeBuild.GRCH38,
+        )
+
+    expected, found = results_of([present, *absent]), results_of([present], absent="missing")
+    for column in ("score_sum", "denominator"):
+        assert found.column(column) == pytest.approx(expected.column(column), abs=1e-12)
+
+
+def test_alleles_of_several_scores_at_one_absent_place_do_not_answer_for_each_other(
+    genotypes, tmp_path
+):
+    present = Row("1", 1, "G", "A", 1.0, more=at_frequency(0.5))
+    rows = {
+        "S1": [Row("1", 2, "A", "G", 1.0, more=at_frequency(0.25))],
+        "S2": [Row("1", 2, "G", "A", 10.0, more=at_frequency(0.75))],
+        "S3": [Row("1", 2, "C", "T", 100.0, more=at_frequency(0.5))],
+        "S4": [Row("1", 2, "A", "C", 1.0, more=at_frequency(0.125))],
+        "S5": [Row("1", 2, "A", "ACGTACGTACG", 1.0, more=at_frequency(0.5))],
+        "S6": [Row("1", 2, "A", None, 1.0, more=at_frequency(0.25))],
+        "S7": [
+            Row("1", 2, "A", "G", 1.0, more=at_frequency(0.25)),
+            Row("1", 2, "T", "C", 1.0, more=at_frequency(0.25)),
+        ],
+    }
+    files = [
+        write_scoring_file(tmp_path / name, [present, *some], accession=name, build="GRCh38")
+        for name, some in rows.items()
+    ]
+    results = run_scoring(genotypes, files, tmp_path / "out", policy=MISSING)
+    imputed = {"S1": 0.5, "S2": 15.0, "S3": 100.0, "S4": 0.25, "S5": 1.0, "S6": 0.5, "S7": 0.0}
+    for name, expected in imputed.items():
+        assert results.column("score_sum", name) == [1 + expected, expected, 2 + expected]
+    assert results.summary["scores"]["S7"]["reasons"] == {"duplicate_target": 2}

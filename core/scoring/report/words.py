@@ -77,6 +77,10 @@ REASON_SENTENCES: Mapping[str, str] = {
         "The genotypes have no record at this position, and whoever asked for the score stated "
         "that absent sites are reference: everybody counts as having the reference allele alone."
     ),
+    Reason.ABSENT_AS_MISSING: (
+        "The genotypes have no record at this position, and the policy has absent sites count as "
+        "missing calls: everybody of one sex got the same, and it says nothing about the person."
+    ),
     Reason.BAD_COORDINATES: (
         "The scoring file gives no usable position for this row, so it cannot be looked up."
     ),
@@ -125,7 +129,7 @@ POLICY_SENTENCES: Mapping[str, str] = {
     "match_by": "whether variants are matched by position or by rsID",
     "imputed_nonadditive": "the expected value of a missing dominant or recessive call",
     "reference_calls": "whether records and blocks that hold the reference allele alone answer",
-    "absent": "whether sites without a record count as reference, where there is evidence",
+    "absent": "what sites without a record count as: nothing, reference, or a missing call",
     "min_reference_gq": "the genotype quality from which a reference block's call counts",
     "harmonised_indels": "whether an indel at a harmonised position is looked for one base before",
     "min_overlap": "the share of matched rows below which a score is marked",
