@@ -352,8 +352,8 @@ def test_it_is_as_if_a_record_of_missing_calls_were_there(
         folder,
         Row("1", 9, "G", "A", 1.0, more=at_frequency(0.5, effect_type)),
         *(
-            Row(*place, effect, other, weight, more=at_frequency(frequency, effect_type))
-            for place, (effect, other), weight, frequency in rows
+            Row(contig, position, effect, other, weight, more=at_frequency(frequency, effect_type))
+            for (contig, position), (effect, other), weight, frequency in rows
         ),
     )
 
