@@ -32,6 +32,7 @@ from core.genotypes.directory_cache import DirectoryCache
 from core.genotypes.store_writer import StoreTarget
 from core.genotypes.tabix import parse_index
 from core.genotypes.vcf_wanted import id_table
+from core.scoring.report.write import write_report
 from core.storage.objects import ObjectsLocation
 from jobs.run_shards import Executor
 from jobs.score_cohort import score_cohort
@@ -68,13 +69,14 @@ def warm_up() -> None:
 
 
 def load_usual() -> None:
-    """Load what a person's upload and its scores need, of calls and of dosages: half a second where
-    `warm_up` has compiled it. The rest is loaded when it is needed."""
+    """Load what a person's upload and its scores with their report need, of calls and of dosages: a
+    second where `warm_up` has compiled it. The rest is loaded when it is needed."""
     with _made_up_scores() as (folder, sites, scores):
         for genotypes in _genotypes(folder, sites, 1):
             stored = _store(genotypes)
             for files in (scores[:1], scores):
                 _score(folder, stored, files, {}, GenotypeField.AUTO)
+        write_report(folder / "results", None)
 
 
 def _find_records() -> None:

@@ -1,16 +1,14 @@
-"""The quality of reads as one HTML page that needs no network: numbers, and curves as SVG.
-
-Charts are Vega-Lite specifications, rendered by vl-convert, which carries all that it needs.
-"""
+"""The quality of reads as one HTML page that needs no network: numbers, and curves as SVG."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from html import escape
 from typing import Any
 
-Chart = dict[str, Any]
+from core.plots import Chart, svg_of
+
 Row = dict[str, Any]
 
-_WIDTH, _HEIGHT = 560, 200
+_HEIGHT = 200
 _BASE_COLOURS = {
     "A": "#2ca25f",
     "C": "#2b8cbe",
@@ -74,17 +72,7 @@ def _text(fact: object) -> str:
 
 
 def _figure(caption: str, chart: Chart) -> str:
-    return f"<figure><figcaption>{escape(caption)}</figcaption>{svg_of(chart)}</figure>"
-
-
-def svg_of(chart: Chart) -> str:
-    """The picture of a Vega-Lite specification, as an `<svg>` element."""
-    import vl_convert  # noqa: PLC0415 - a JavaScript engine, which nothing but a page needs
-
-    return vl_convert.vegalite_to_svg(
-        {"$schema": "https://vega.github.io/schema/vega-lite/v5.json", "width": _WIDTH, **chart},
-        allowed_base_urls=[],
-    )
+    return f"<figure><figcaption>{escape(caption)}</figcaption>{svg_of(chart, caption)}</figure>"
 
 
 def charts_of(curves: Mapping[str, Any]) -> Sequence[tuple[str, Chart]]:

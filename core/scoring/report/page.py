@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import jinja2
 
 from core.scoring.report.distribution import Histogram
-from core.scoring.report.plots import PLOT_HEIGHT, PLOT_WIDTH, fate_segments, histogram_bars
+from core.scoring.report.plots import MAX_PLOTTED_SCORES, histogram_plot, rows_by_status
 from core.scoring.report.schema import CONTENT_POLICY, Report
 
 
@@ -38,10 +38,9 @@ def _template() -> jinja2.Template:
     )
     environment.filters |= {"shown": _shown, "percent": _percent}
     environment.globals |= {
-        "histogram_bars": histogram_bars,
-        "fate_segments": fate_segments,
-        "plot_width": PLOT_WIDTH,
-        "plot_height": PLOT_HEIGHT,
+        "histogram_plot": histogram_plot,
+        "rows_by_status": rows_by_status,
+        "max_plotted": MAX_PLOTTED_SCORES,
     }
     return environment.get_template("page.html.jinja")
 

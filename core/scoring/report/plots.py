@@ -1,68 +1,83 @@
-"""Where the bars of the report's plots are; the page's template draws them.
-
-Shapes without colours or scripts: the page's style gives them those of the reader's theme.
-"""
+"""The plots of a report, as SVG: what became of the rows of every score, and histograms."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from itertools import accumulate
+from itertools import pairwise
 
+from core.plots import svg_of
+from core.scoring.matching import Status
 from core.scoring.report.distribution import Histogram
-from core.scoring.report.schema import Fate
+from core.scoring.report.schema import ScoreReport
 
-PLOT_WIDTH, PLOT_HEIGHT = 640, 160
+MAX_PLOTTED_SCORES = 20
+"""Of more scores, only so many get plots of their own, which take a fiftieth of a second each."""
+
+_MAX_SCORES_IN_ONE_PLOT = 200
+_HEIGHT = 140
+_COLOURS = {
+    Status.MATCHED: "#2a9d6f",
+    Status.ASSUMED: "#4a90c2",
+    Status.IMPUTED: "#8f7fc0",
+    Status.EXCLUDED: "#d07f2f",
+    Status.UNMATCHED: "#848d97",
+}
 
 
-@dataclass(frozen=True, slots=True)
-class Bar:
-    """A rectangle in units of the plot, y from the top, and what it says."""
+def rows_by_status(scores: Sequence[ScoreReport]) -> str:
+    """A bar for each score, divided by what became of its rows; of the first scores, if many."""
+    shares = [
+        {
+            "score": score["accession"],
+            "status": status,
+            "place": place,
+            "share": sum(fate["share"] for fate in score["fates"] if fate["status"] == status),
+        }
+        for score in scores[:_MAX_SCORES_IN_ONE_PLOT]
+        for place, status in enumerate(_COLOURS)
+    ]
+    met = [
+        status for status in _COLOURS if any(s["share"] for s in shares if s["status"] == status)
+    ]
+    chart = {
+        "height": {"step": 18},
+        "data": {"values": [share for share in shares if share["share"]]},
+        "mark": "bar",
+        "encoding": {
+            "y": {"field": "score", "type": "nominal", "sort": None, "title": None},
+            "x": {"field": "share", "type": "quantitative", "title": "share of rows"},
+            "order": {"field": "place"},
+            "color": {
+                "field": "status",
+                "type": "nominal",
+                "title": None,
+                "scale": {"domain": met, "range": [_COLOURS[status] for status in met]},
+            },
+        },
+    }
+    return svg_of(chart, "Rows of each score by what became of them")
 
-    x: float
-    y: float
-    width: float
-    height: float
-    label: str
 
-
-def histogram_bars(histogram: Histogram) -> list[Bar]:
-    """A bar for each bin that is not empty; the area of a bar is its count."""
+def histogram_plot(histogram: Histogram, title: str, axis: str, counted: str) -> str:
+    """A bar for each bin, whose area is its count: bins differ in width."""
     edges, counts = histogram["edges"], histogram["counts"]
-    span = edges[-1] - edges[0]
-    places = [PLOT_WIDTH * (edge - edges[0]) / span for edge in edges]
-    heights = _heights(edges, counts)
-    return [
-        Bar(
-            x=round(left, 2),
-            y=round(PLOT_HEIGHT - height, 2),
-            width=round(right - left, 2),
-            height=round(height, 2),
-            label=f"{low:.6g} to {high:.6g}: {count}",
-        )
-        for left, right, height, low, high, count in zip(
-            *(places[:-1], places[1:], heights, edges[:-1], edges[1:], counts), strict=True
-        )
-        if count
+    bins = [
+        {"low": low, "high": high, "count": count, "density": count / (high - low)}
+        for (low, high), count in zip(pairwise(edges), counts, strict=True)
     ]
-
-
-def _heights(edges: Sequence[float], counts: Sequence[int]) -> list[float]:
-    """Counts over widths of bins, the greatest as high as the plot."""
-    densities = [
-        count / (high - low) for low, high, count in zip(edges[:-1], edges[1:], counts, strict=True)
-    ]
-    top = max(densities)
-    return [PLOT_HEIGHT * density / top if top else 0.0 for density in densities]
-
-
-def fate_segments(fates: Sequence[Fate]) -> list[Bar]:
-    """The rows of a scoring file as one bar, divided by what became of them."""
-    widths = [PLOT_WIDTH * fate["share"] for fate in fates]
-    starts = accumulate(widths, initial=0.0)
-    return [
-        Bar(round(start, 2), 0, round(width, 2), 24, f"{_name(fate)}: {fate['n_rows']} rows")
-        for start, width, fate in zip(starts, widths, fates, strict=False)
-    ]
-
-
-def _name(fate: Fate) -> str:
-    return fate["status"] if fate["reason"] is None else f"{fate['status']}, {fate['reason']}"
+    widths = [high - low for low, high in pairwise(edges)]
+    alike = max(widths) - min(widths) <= 1e-6 * max(widths)
+    chart = {
+        "height": _HEIGHT,
+        "data": {"values": bins},
+        "mark": "bar",
+        "encoding": {
+            "x": {"field": "low", "type": "quantitative", "bin": {"binned": True}, "title": axis},
+            "x2": {"field": "high"},
+            "y": {
+                "field": "count" if alike else "density",
+                "type": "quantitative",
+                "title": counted if alike else f"{counted} per unit",
+            },
+        },
+    }
+    described = f"A histogram from {edges[0]:.6g} to {edges[-1]:.6g}; its numbers are in the table."
+    return svg_of(chart, title, described)

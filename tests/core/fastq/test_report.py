@@ -8,7 +8,8 @@ import pytest
 
 from core.fastq.encoding import find_encodings
 from core.fastq.quality import file_facts, totals
-from core.fastq.report import charts_of, report_html, svg_of
+from core.fastq.report import charts_of, report_html
+from core.plots import svg_of
 from tests.builders.fastq import Read, count, fastq_text, random_reads
 
 
@@ -43,5 +44,5 @@ def test_reads_of_any_length_have_a_page(tmp_path: Path, reads: list[Read]) -> N
 def test_every_chart_is_a_picture_of_its_data(tmp_path: Path) -> None:
     curves = facts(tmp_path / "reads.fastq", random_reads(300))["files"][0]["curves"]
     for caption, chart in charts_of(curves):
-        svg = ET.fromstring(svg_of(chart))
+        svg = ET.fromstring(svg_of(chart, caption))
         assert len(list(svg.iter("{http://www.w3.org/2000/svg}path"))) > 4, caption
