@@ -8,7 +8,7 @@ from core.genome_build import GenomeBuild
 from core.scoring.catalog import CatalogScore, PgsCatalog, require_catalogued
 from core.scoring.installed_file import Origin, OriginKind
 from core.scoring.library import Installation, ScoringFileLibrary, read_incoming
-from core.scoring.scoring_file import ScoringFile
+from core.scoring.scoring_file import ScoringFile, only_score
 
 
 def download_scoring_file(
@@ -29,7 +29,7 @@ def download_scoring_file(
     with library.incoming() as path:
         catalog.download(url, path)
         try:
-            file = read_incoming(path, name=url)
+            file = only_score(read_incoming(path, name=url))
         except UserError as error:
             raise PgsCatalogError(f"What the PGS Catalog sent cannot be used: {error}") from error
         _require_what_was_asked(file, score, build)

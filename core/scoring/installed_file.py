@@ -161,6 +161,12 @@ def save(path: Path, known: InstalledFile) -> None:
         logger.warning("what was read of a scoring file is not remembered: %s", error)
 
 
+def remove(path: Path) -> None:
+    """The file and its sidecar."""
+    path.unlink(missing_ok=True)
+    _sidecar(path).unlink(missing_ok=True)
+
+
 def sha256_of_file(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -12,7 +12,7 @@ import shutil
 import tempfile
 import threading
 import time
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -33,10 +33,12 @@ from core.scoring.installed_file import (
     Origin,
     contents_of,
     look_at,
+    remove,
     save,
     sha256_of_file,
 )
-from core.scoring.scoring_file import ScoringFile, read_scoring_file
+from core.scoring.scoring_file import ScoringFile, only_score, read_scoring_files
+from core.scoring.split_scores import split_scores
 
 SUFFIXES = (".txt.gz", ".txt", ".tsv.gz", ".tsv", ".csv.gz", ".csv")
 
@@ -172,6 +174,31 @@ class ScoringFileLibrary:
         self._remember(target, known)
         return Installation(accession, known, is_new=True)
 
+    def install_split(
+        self, path: Path, scores: Sequence[ScoringFile], *, name: str, origin: Origin
+    ) -> tuple[Installation, ...]:
+        """Publishes the `scores` of one file as a file each: all of them, or none.
+
+        As `install`, with `scores` as `read_scoring_files` gave them for `path`.
+        """
+        done: list[Installation] = []
+        try:
+            with _reading_as(name):
+                parts = split_scores(path, scores, path.parent)
+            for part in parts:
+                score = only_score(read_incoming(part, name=name))
+                done.append(self.install(part, score, name=name, origin=origin))
+        except BaseException:
+            for installation in done:
+                self._take_back(installation)
+            raise
+        return tuple(done)
+
+    def _take_back(self, installation: Installation) -> None:
+        if installation.is_new:
+            self._known.pop(installation.file.name, None)
+            remove(self.folder / installation.file.name)
+
     def _installed_before(self, accession: str, present: Path, sha256: str) -> Installation:
         if sha256_of_file(present) != sha256:
             raise ConflictError(
@@ -222,7 +249,7 @@ class ScoringFileLibrary:
         if known.contents is not None or known.problem is not None:
             return known
         try:
-            file = read_incoming(path, name=path.name)
+            file = only_score(read_incoming(path, name=path.name))
             read = {"header": file.metadata, "contents": contents_of(file)}
         except UserError as error:
             read = {"problem": str(error)}
@@ -236,15 +263,21 @@ class ScoringFileLibrary:
         save(path, known)
 
 
-def read_incoming(path: Path, *, name: str) -> ScoringFile:
-    """Reads a whole file, after those before it. Errors speak of it as `name`.
+def read_incoming(path: Path, *, name: str) -> tuple[ScoringFile, ...]:
+    """Reads the scores of a whole file, after those before it. Errors speak of it as `name`.
 
     Raises ScoringFileError, GenomeBuildError, and InfrastructureError where it waits too long.
     """
+    with _reading_as(name):
+        return read_scoring_files(path)
+
+
+@contextmanager
+def _reading_as(name: str) -> Generator[None]:
     if not _reading.acquire(timeout=_READ_WAIT_SECONDS):
         raise InfrastructureError("other scoring files are still being read.", fix="Try again.")
     try:
-        return read_scoring_file(path)
+        yield
     except UserError as error:
         where = replace(error.where, file=name) if error.where is not None else None
         raise type(error)(error.what, where=where, fix=error.fix) from error

@@ -9,7 +9,7 @@ harmonised file has the build of its harmonisation.
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -71,12 +71,17 @@ class ScoringFile:
 
 def read_scoring_file(path: Path) -> ScoringFile:
     """The score of a file that holds one; else as `read_scoring_files`, ScoringFileError."""
-    score, *others = read_scoring_files(path)
+    return only_score(read_scoring_files(path))
+
+
+def only_score(scores: Sequence[ScoringFile]) -> ScoringFile:
+    """The one score of a file. Raises ScoringFileError where there are several."""
+    score, *others = scores
     if others:
         names = ", ".join(file.accession for file in (score, *others[:4]))
         raise ScoringFileError(
             f"the file holds several scores: {names}.",
-            where=Where(str(path)),
+            where=Where(score.source),
             fix="Split it into one scoring file per weight column.",
         )
     return score

@@ -1,5 +1,6 @@
 """Scoring files: what is installed, uploads, and the PGS Catalog. All users share them."""
 
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from datetime import UTC, datetime
 from functools import partial
@@ -30,6 +31,7 @@ from serve.schemas.scoring_files import (
     CatalogPageOut,
     CatalogScoreOut,
     ScoringFileDetail,
+    ScoringFileInstalled,
     ScoringFileOut,
     ScoringFilePage,
 )
@@ -39,7 +41,7 @@ from serve.upload_form import FormShape, ReceivedForm, content_length, receive_u
 router = APIRouter(prefix="/api/scoring-files", tags=["scoring files"])
 
 _PRESENT: dict[int | str, dict[str, Any]] = {
-    200: {"model": ScoringFileDetail, "description": "It was installed already."}
+    200: {"model": ScoringFileInstalled, "description": "It was installed already."}
 }
 _FORM: dict[str, Any] = {
     "requestBody": {
@@ -72,15 +74,17 @@ _FORM: dict[str, Any] = {
 )
 async def upload_scoring_file(
     request: Request, response: Response, services: ServicesOf
-) -> ScoringFileDetail:
+) -> ScoringFileInstalled:
     """Install a scoring file under its accession (`pgs_id`, else its file name), for all users.
 
     It is read to its end first: a file that cannot be used is answered with its line and column.
+    A file of several scores (`effect_weight_NAME` columns) is installed as one file per score, all
+    of them or none; the answer is about the first and names the others in `installed_with`.
     The same bytes again are answered with 200, other content under the accession with 409.
     """
     library = services.scoring_files
     with library.incoming() as path:
-        installation = await receive_upload(
+        installations = await receive_upload(
             request.stream(),
             content_type=request.headers.get("content-type", ""),
             content_length=content_length(request),
@@ -89,7 +93,7 @@ async def upload_scoring_file(
             keep=partial(_install, library, path),
             shape=_SCORING_FILE,
         )
-    return await run_sync(_answer, installation, response, services)
+    return await run_sync(_answer, installations, response, services)
 
 
 def _any_suffix(_head: bytes, _filename: str) -> str:
@@ -104,10 +108,15 @@ def _open(path: Path, _suffix: str) -> AbstractContextManager[BinaryIO]:
     return path.open("wb")
 
 
-def _install(library: ScoringFileLibrary, path: Path, form: ReceivedForm) -> Installation:
+def _install(
+    library: ScoringFileLibrary, path: Path, form: ReceivedForm
+) -> tuple[Installation, ...]:
     name = form.filename
     origin = Origin(OriginKind.UPLOAD, name, datetime.now(UTC))
-    return library.install(path, read_incoming(path, name=name), name=name, origin=origin)
+    score, *others = read_incoming(path, name=name)
+    if others:
+        return library.install_split(path, (score, *others), name=name, origin=origin)
+    return (library.install(path, score, name=name, origin=origin),)
 
 
 @router.get("", responses=problem_responses(422))
@@ -169,7 +178,7 @@ def download_from_pgs_catalog(
     build: Annotated[GenomeBuild, Query(description="The build of your genotypes.")],
     response: Response,
     services: ServicesOf,
-) -> ScoringFileDetail:
+) -> ScoringFileInstalled:
     """Install the PGS Catalog's file of an accession, harmonised to a build, for all users.
 
     The answer comes when the file was fetched, checked and installed. One that is installed is
@@ -178,14 +187,15 @@ def download_from_pgs_catalog(
     installation = download_scoring_file(
         accession, build, catalog=services.pgs_catalog, library=services.scoring_files
     )
-    return _answer(installation, response, services)
+    return _answer((installation,), response, services)
 
 
 def _answer(
-    installation: Installation, response: Response, services: Services
-) -> ScoringFileDetail:
-    accession = installation.accession
+    installations: Sequence[Installation], response: Response, services: Services
+) -> ScoringFileInstalled:
+    """About the first of them."""
+    accession, *others = (installation.accession for installation in installations)
     response.headers["Location"] = f"/api/scoring-files/{accession}"
-    if not installation.is_new:
+    if not any(installation.is_new for installation in installations):
         response.status_code = HTTPStatus.OK
-    return ScoringFileDetail.of(services.scoring_files.entry(accession))
+    return ScoringFileInstalled.first_of(services.scoring_files.entry(accession), others)

@@ -97,6 +97,16 @@ class ScoringFileDetail(ScoringFileOut):
         return cls.model_validate({**_summary(entry), "files": files})
 
 
+class ScoringFileInstalled(ScoringFileDetail):
+    installed_with: list[str] = Field(description="Accessions of the file's other scores.")
+
+    @classmethod
+    def first_of(cls, entry: LibraryEntry, others: list[str]) -> "ScoringFileInstalled":
+        """Of a file whose first score is `entry`."""
+        detail = ScoringFileDetail.of(entry).model_dump()
+        return cls.model_validate({**detail, "installed_with": others})
+
+
 class ScoringFilePage(BaseModel):
     items: list[ScoringFileOut]
     next_page_token: str | None

@@ -90,7 +90,7 @@ def install(
         write(path)
         if packed:
             path.write_bytes(gzip.compress(path.read_bytes(), mtime=0))
-        file = read_incoming(path, name=name)
+        (file,) = read_incoming(path, name=name)
         return library.install(path, file, name=name, origin=Origin(OriginKind.UPLOAD, name))
 
 
@@ -191,7 +191,8 @@ class TestInstall:
         assert file.contents is not None
         assert file.contents.weights is not None
         assert file.contents.weights.maximum == winner
-        assert read_incoming(library.path_of("PGS999999"), name="x").sha256 == file.contents.sha256
+        (again,) = read_incoming(library.path_of("PGS999999"), name="x")
+        assert again.sha256 == file.contents.sha256
 
     def test_a_file_that_cannot_be_read_is_not_installed(self, library: ScoringFileLibrary) -> None:
         with pytest.raises(ScoringFileError, match="^mine.txt, line 2, effect_weight: x is not"):
@@ -253,7 +254,7 @@ class TestEntries:
         def no_more_reading(*_: object) -> None:
             raise AssertionError("read again")
 
-        monkeypatch.setattr(library_module, "read_scoring_file", no_more_reading)
+        monkeypatch.setattr(library_module, "read_scoring_files", no_more_reading)
         assert library.entry("PGS000001").files == (file,)
         assert ScoringFileLibrary(library.folder).entry("PGS000001").files == (file,)
 

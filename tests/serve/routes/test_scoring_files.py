@@ -56,6 +56,7 @@ class TestUpload:
         assert answer.status_code == 201, answer.text
         assert answer.headers["location"] == "/api/scoring-files/PGS000001"
         shown = answer.json()
+        assert shown.pop("installed_with") == []
         assert client.get(answer.headers["location"]).json() == shown
         (file,) = shown.pop("files")
         assert shown == {
@@ -93,6 +94,43 @@ class TestUpload:
             "origin_name": "mine.txt",
         }
         assert services.scoring_files.path_of("PGS000001").read_bytes() == content
+
+    def test_a_file_of_several_scores_is_installed_as_a_file_of_each(
+        self, client: TestClient, services: Services
+    ) -> None:
+        content = (
+            b"#pgs_id=MINE\n#genome_build=GRCh38\n#trait_reported=both\n"
+            b"chr_name,chr_position,effect_allele,other_allele,effect_weight_A,effect_weight_B\n"
+            b"1,1000,A,G,0.1,2e-3\n1,2000,A,G,,-1\n"
+        )
+        answer = upload(client, content, name="mine.csv")
+        assert answer.status_code == 201, answer.text
+        assert answer.headers["location"] == "/api/scoring-files/MINE_A"
+        assert (answer.json()["accession"], answer.json()["installed_with"]) == (
+            *("MINE_A", ["MINE_B"]),
+        )
+        listed = client.get("/api/scoring-files").json()["items"]
+        assert [(item["accession"], item["variants_number"]) for item in listed] == [
+            ("MINE_A", 1),
+            ("MINE_B", 2),
+        ]
+        assert {item["trait_reported"] for item in listed} == {"both"}
+        (file,) = client.get("/api/scoring-files/MINE_B").json()["files"]
+        assert file["header"]["split_from_sha256"] == hashlib.sha256(content).hexdigest()
+        assert file["weights"]["sum_absolute"] == pytest.approx(1.002)
+        assert upload(client, content).status_code == 200
+
+    def test_of_several_scores_all_are_installed_or_none(
+        self, client: TestClient, services: Services
+    ) -> None:
+        names = b"chr_name\tchr_position\teffect_allele\teffect_weight_A\teffect_weight_%b\n"
+        table = names + b"1\t5\tG\t1\t2\n"
+        assert upload(client, (table % b"C").replace(b"_A", b"_B")).status_code == 201
+        before = installed_files(services)
+        answer = upload(client, table % b"B")
+        assert answer.status_code == 409
+        assert "B is installed already" in answer.json()["detail"]
+        assert installed_files(services) == before
 
     def test_the_licence_of_the_header_is_shown(self, client: TestClient, tmp_path: Path) -> None:
         content = scoring_file(tmp_path, license="CC BY-NC 4.0")
@@ -150,7 +188,8 @@ class TestUpload:
             b"PK\x03\x04" + bytes(100),
             b"\x1f\x8b" + bytes(50),
             b"name,age\nAnn,7\n",
-            b"rsID\teffect_allele\teffect_weight_A\teffect_weight_B\nrs1\tA\t1\t2\n",
+            b"rsID\teffect_allele\teffect_weight_A\teffect_weight_B\nrs1\tA\t1\tx\n",
+            b"rsID\teffect_allele\teffect_weight_A\teffect_weight_a b\nrs1\tA\t1\t2\n",
             b"#genome_build=hg18\nchr_name\tchr_position\teffect_allele\teffect_weight\n1\t1\tA\t1\n",
         ],
     )
