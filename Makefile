@@ -16,7 +16,7 @@ unexport PYTHONDONTWRITEBYTECODE
 # pyright's wheel carries the version that the lock names; it need not ask whether there is a newer one.
 export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 
-.PHONY: help demo serve test acceptance check fmt bench bench-quick coverage lock clean
+.PHONY: help demo serve test acceptance fuzz check fmt bench bench-quick coverage lock clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -32,6 +32,9 @@ test: $(VENV)/.dev ## run the quick tests (at most 10 minutes)
 
 acceptance: $(VENV)/.dev ## run the slow parity tests (CURAGENIE_ACCEPTANCE_DATA names the data)
 	@$(BIN)/python -m pytest -m acceptance
+
+fuzz: $(VENV)/.fuzz ## feed the VCF and FASTQ readers damaged files, FUZZ_SECONDS (600) each; failing files to .fuzz
+	@$(BIN)/python -m tests.fuzz.run --seconds $(or $(FUZZ_SECONDS),600) --folder .fuzz
 
 check: $(VENV)/.dev ## format, lint, layers, types, no index host: what CI runs first
 	@$(BIN)/ruff format --check .
@@ -55,7 +58,7 @@ coverage: $(VENV)/.dev ## run the quick tests and print the branch coverage
 	@$(BIN)/coverage report
 
 clean: ## remove everything that make and the tests made
-	rm -rf $(VENV) .bench build dist .coverage .hypothesis .import_linter_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) .bench .fuzz build dist .coverage .hypothesis .import_linter_cache .pytest_cache .ruff_cache
 	find $(SOURCES) configs -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The files must install from whatever index a machine is set up with, so none may name one. (The brackets keep this
@@ -66,7 +69,7 @@ git grep --no-index --exclude-standard -nIE \
 	case $$? in 0) echo 'make: the lines above name a package index.' >&2; exit 1;; 1) ;; *) exit 2;; esac
 endef
 
-# --- The environment: two stamps, the second on top of the first -----------------------------------------------------
+# --- The environment: three stamps, each on top of the one before ----------------------------------------------------
 
 $(VENV)/bin/python:
 	@$(CREATE_VENV)
@@ -83,6 +86,12 @@ $(VENV)/.runtime: requirements/runtime.txt pyproject.toml | $(VENV)/bin/python
 $(VENV)/.dev: requirements/dev.txt $(VENV)/.runtime
 	@echo "make: installing what tests and checks need …"
 	@$(PIP_INSTALL) -r requirements/dev.txt
+	@$(COMPILE_BYTE_CODE)
+	@touch $@
+
+$(VENV)/.fuzz: requirements/fuzz.txt $(VENV)/.dev
+	@echo "make: installing the fuzzer …"
+	@$(PIP_INSTALL) -r requirements/fuzz.txt
 	@$(COMPILE_BYTE_CODE)
 	@touch $@
 
@@ -108,7 +117,10 @@ endef
 lock: $(VENV)/bin/python ## resolve pyproject.toml again into requirements/*.txt (UPGRADE=1 takes newer versions)
 	@scratch=$$(mktemp -d) && trap 'rm -rf "$$scratch"' EXIT && \
 	  $(BIN)/python -m venv "$$scratch" && "$$scratch/bin/pip" --disable-pip-version-check install -qq uv && \
-	  $(call COMPILE_LOCK,runtime,) && $(call COMPILE_LOCK,dev,-c requirements/runtime.txt --group test --group lint)
+	  $(call COMPILE_LOCK,runtime,$(EVERYTHING)) && \
+	  $(call COMPILE_LOCK,dev,$(EVERYTHING) -c requirements/runtime.txt --group test --group lint) && \
+	  $(call COMPILE_LOCK,fuzz,-c requirements/dev.txt --group fuzz)
 
+EVERYTHING := --group build pyproject.toml
 COMPILE_LOCK = "$$scratch/bin/uv" pip compile --quiet --universal --python-version 3.11 --generate-hashes \
-	$(if $(UPGRADE),--upgrade) --custom-compile-command "make lock" --group build $(2) pyproject.toml -o requirements/$(1).txt
+	$(if $(UPGRADE),--upgrade) --custom-compile-command "make lock" $(2) -o requirements/$(1).txt

@@ -142,6 +142,14 @@ def test_the_lock_file_holds_every_requirement_within_its_bounds(lock: str, grou
         assert all(requirement.specifier.contains(version) for version in versions), requirement
 
 
+def test_the_fuzzer_is_locked_apart_from_what_tests_need():
+    project = tomllib.loads((CHECKOUT / "pyproject.toml").read_text())
+    (atheris,) = map(Requirement, project["dependency-groups"]["fuzz"])
+    (version,) = _locked("fuzz")[canonicalize_name(atheris.name)]
+    assert atheris.specifier.contains(version)
+    assert atheris.name not in _locked("dev")
+
+
 def test_tests_run_with_the_versions_that_users_get():
     runtime, dev = _locked("runtime"), _locked("dev")
     assert runtime == {name: dev.get(name) for name in runtime}

@@ -1,0 +1,57 @@
+"""Fuzz one reader with atheris, which goes on from files that led it to code it had not seen.
+
+It sees Python: headers, errors, the plain readers. Compiled kernels it does not see.
+"""
+
+import os
+import random
+import sys
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+atheris: Any = import_module("atheris")  # that no venv but that of `make fuzz` has
+
+CHECKOUT = Path(__file__).parents[2]
+
+
+def main(name: str, folder: str, seconds: str) -> None:
+    with atheris.instrument_imports(include=["core", "tests"], exclude=_modules_of_kernels()):
+        readers = import_module("tests.fuzz.readers")
+        process = import_module("tests.fuzz.process")
+    target, found = readers.READERS[name], Path(folder)
+    corpus = found / "corpus"
+    corpus.mkdir()
+    for i, seed in enumerate(target.seeds):
+        (corpus / f"seed{i}").write_bytes(seed)
+    watched = process.Watched(target, found, float(seconds))
+    process.bound_memory()
+
+    def check(content: bytes) -> None:
+        if watched.is_over:  # libFuzzer ends the process without another word
+            watched.tell()
+            os._exit(0)
+        watched.check(content)
+
+    def mutated(content: bytes, most_bytes: int, seed: int) -> bytes:
+        rng = random.Random(seed)
+        if rng.randrange(8) == 0:
+            return atheris.Mutate(content, most_bytes)
+        return target.mutated(content, rng)[:most_bytes]
+
+    options = (
+        *(f"-artifact_prefix={found}/", f"-max_len={1 << 15}"),
+        *(f"-timeout={process.MOST_SECONDS}", "-rss_limit_mb=0"),
+    )
+    atheris.Setup([name, *options, str(corpus)], check, custom_mutator=mutated)
+    atheris.Fuzz()
+
+
+def _modules_of_kernels() -> list[str]:
+    """numba cannot compile what atheris has instrumented."""
+    sources = [path for path in (CHECKOUT / "core").rglob("*.py") if "simd" in path.read_text()]
+    return [".".join(path.relative_to(CHECKOUT).with_suffix("").parts) for path in sources]
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
