@@ -22,7 +22,7 @@ def main(name: str, folder: str, seconds: str) -> None:
     target, found = readers.READERS[name], Path(folder)
     corpus = found / "corpus"
     corpus.mkdir()
-    for i, seed in enumerate(target.seeds):
+    for i, seed in enumerate([*target.seeds, *_real_files(target.real)]):
         (corpus / f"seed{i}").write_bytes(seed)
     watched = process.Watched(target, found, float(seconds))
     process.bound_memory()
@@ -45,6 +45,12 @@ def main(name: str, folder: str, seconds: str) -> None:
     )
     atheris.Setup([name, *options, str(corpus)], check, custom_mutator=mutated)
     atheris.Fuzz()
+
+
+def _real_files(pattern: str) -> list[bytes]:
+    """None where no acceptance data are at hand."""
+    data = os.environ.get("CURAGENIE_ACCEPTANCE_DATA")
+    return [path.read_bytes() for path in sorted(Path(data).glob(pattern))] if data else []
 
 
 def _modules_of_kernels() -> list[str]:

@@ -189,4 +189,5 @@ FASTQ_READER = Target(
         b"@r1\r\nACGT\r\n+\r\nI@+I\r\n\r\n",
         b"@r1\n\n+\n\n@r2\nuUn*\n+r2\n@@@@",
     ),
+    real="conformance/fastq/cock2010/*.fastq",
 )

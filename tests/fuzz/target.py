@@ -16,6 +16,7 @@ class Target:
     mutated  the text after one change
     files    texts, as good as valid
     seeds    of the same, to begin with
+    real     more of them, good and bad: a pattern of paths in the acceptance data
     """
 
     name: str
@@ -23,6 +24,7 @@ class Target:
     mutated: Callable[[bytes, random.Random], bytes]
     files: st.SearchStrategy[bytes]
     seeds: tuple[bytes, ...]
+    real: str
 
     def damaged_files(self) -> st.SearchStrategy[bytes]:
         """Texts after up to four changes."""

@@ -30,6 +30,18 @@ def test_any_file_is_read_as_plain_readers_have_it_or_refused(
 
 
 @any_reader
+@pytest.mark.acceptance
+def test_real_files_are_read_as_plain_readers_have_them_or_refused(
+    tmp_path: Path, acceptance_data: Path, reader: Target
+) -> None:
+    paths = sorted(acceptance_data.glob(reader.real))
+    assert len(paths) > 50
+    for path in paths:
+        for n_empty_lines in range(3):  # the content decides how it is stored and cut
+            reader.check(path.read_bytes() + b"\n" * n_empty_lines, tmp_path)
+
+
+@any_reader
 def test_a_change_depends_on_its_number_alone(reader: Target) -> None:
     changed = [[reader.mutated(reader.seeds[0], random.Random(n)) for n in range(50)]] * 2
     assert changed[0] == changed[1]
