@@ -6,6 +6,7 @@ It sees Python: headers, errors, the plain readers. Compiled kernels it does not
 import os
 import random
 import sys
+from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -20,10 +21,6 @@ def main(name: str, folder: str, seconds: str) -> None:
         readers = import_module("tests.fuzz.readers")
         process = import_module("tests.fuzz.process")
     target, found = readers.READERS[name], Path(folder)
-    corpus = found / "corpus"
-    corpus.mkdir()
-    for i, seed in enumerate([*target.seeds, *_real_files(target.real)]):
-        (corpus / f"seed{i}").write_bytes(seed)
     watched = process.Watched(target, found, float(seconds))
     process.bound_memory()
 
@@ -43,8 +40,17 @@ def main(name: str, folder: str, seconds: str) -> None:
         *(f"-artifact_prefix={found}/", f"-max_len={1 << 15}"),
         *(f"-timeout={process.MOST_SECONDS}", "-rss_limit_mb=0"),
     )
-    atheris.Setup([name, *options, str(corpus)], check, custom_mutator=mutated)
+    corpus = _begun_corpus(found, [*target.seeds, *_real_files(target.real)])
+    atheris.Setup([name, *options, corpus], check, custom_mutator=mutated)
     atheris.Fuzz()
+
+
+def _begun_corpus(folder: Path, seeds: Sequence[bytes]) -> str:
+    corpus = folder / "corpus"
+    corpus.mkdir()
+    for i, seed in enumerate(seeds):
+        (corpus / f"seed{i}").write_bytes(seed)
+    return str(corpus)
 
 
 def _real_files(pattern: str) -> list[bytes]:
