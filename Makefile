@@ -117,10 +117,10 @@ endef
 lock: $(VENV)/bin/python ## resolve pyproject.toml again into requirements/*.txt (UPGRADE=1 takes newer versions)
 	@scratch=$$(mktemp -d) && trap 'rm -rf "$$scratch"' EXIT && \
 	  $(BIN)/python -m venv "$$scratch" && "$$scratch/bin/pip" --disable-pip-version-check install -qq uv && \
-	  $(call COMPILE_LOCK,runtime,$(EVERYTHING)) && \
-	  $(call COMPILE_LOCK,dev,$(EVERYTHING) -c requirements/runtime.txt --group test --group lint) && \
+	  $(call COMPILE_LOCK,runtime,$(PROJECT)) && \
+	  $(call COMPILE_LOCK,dev,$(PROJECT) -c requirements/runtime.txt --group test --group lint) && \
 	  $(call COMPILE_LOCK,fuzz,-c requirements/dev.txt --group fuzz)
 
-EVERYTHING := --group build pyproject.toml
+PROJECT := --group build pyproject.toml
 COMPILE_LOCK = "$$scratch/bin/uv" pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	$(if $(UPGRADE),--upgrade) --custom-compile-command "make lock" $(2) -o requirements/$(1).txt
