@@ -39,8 +39,8 @@ HTSLIB_DIFFERS = {
     "CHROM, POS, REF, ALT": "texts of any letters here, where htslib wants a contig without spaces"
     " and ends every text at a NUL; it gets contig 1, a number, and as many alleles of A",
     "ID, QUAL, FILTER, INFO": "no dosage depends on them, htslib parses them; each is '.'",
-    "FORMAT": "only GT is read here, the first one; htslib refuses odd keys, and numbers that are"
-    " none, so that other keys are numbered, and their values are text",
+    "FORMAT": "only GT is read here, the first one; htslib refuses odd keys, numbers that are none,"
+    " and a line that ends in an empty value; other keys are numbered, and their values are x",
     "values behind the last key": "are not read here, htslib refuses them; they are left out",
     "a first phasing (|0|1, VCF 4.4)": "is refused by the htslib of cyvcf2; it is left out",
     "a GT that every sample leaves out": "is missing here, and ends the process of cyvcf2; the"
@@ -233,7 +233,7 @@ def _for_htslib(columns: list[bytes], number: int) -> Record:
 
 
 def _cell_for_htslib(values: list[bytes], n_keys: int, at: int) -> list[str]:
-    cell = ["x" if value else "" for value in values[:n_keys]]
+    cell = ["x" for _ in values[:n_keys]]
     if 0 <= at < len(values):
         cell[at] = values[at].decode().lstrip("/|")
     return cell
