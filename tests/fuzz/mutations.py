@@ -19,7 +19,7 @@ def mutated(
     words        what a piece may become, beside another piece of the text
     """
     lines = content[:MOST_BYTES].split(b"\n")
-    match rng.randrange(6):
+    match rng.randrange(7):
         case 0:
             return _damaged(content[:MOST_BYTES], rng)
         case 1:
@@ -27,6 +27,9 @@ def mutated(
             lines[at] = _damaged(lines[at], rng)
         case 2:
             _change_lines(lines, rng)
+        case 3:
+            at = _a_line(lines, rng)
+            lines[at] = _overwritten(lines[at], rng, rng.choice(words))
         case _:
             _change_piece(lines, rng, separators, words)
     return b"\n".join(lines)
@@ -36,6 +39,12 @@ def _damaged(content: bytes, rng: random.Random) -> bytes:
     changed = bytearray(content or b"\n")
     damage(changed, rng)
     return bytes(changed[:-1])  # without the line end that it appends
+
+
+def _overwritten(line: bytes, rng: random.Random, word: bytes) -> bytes:
+    """Of the same length, which sequence and quality share."""
+    at = rng.randrange(len(line) + 1)
+    return (line[:at] + word + line[at + len(word) :])[: len(line)]
 
 
 def _a_line(lines: list[bytes], rng: random.Random) -> int:
