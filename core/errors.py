@@ -17,7 +17,8 @@
     │   ├── UnsupportedFormatError    a file kind that no reader takes
     │   ├── NotFoundError             no such record for this user
     │   ├── ConflictError             the record's state does not allow the request
-    │   │   └── ScoringFileNotInstalledError
+    │   │   ├── ScoringFileNotInstalledError
+    │   │   └── ReferenceFastaNotConfiguredError
     │   └── UploadTooLargeError       more bytes than one upload may have
     ├── PgsCatalogError               the PGS Catalog sent what cannot be used: not retried
     └── InfrastructureError           the machine, network or a server failed: retried
@@ -154,6 +155,10 @@ class ConflictError(UserError):
 
 class ScoringFileNotInstalledError(ConflictError):
     code = "scoring_file_not_installed"
+
+
+class ReferenceFastaNotConfiguredError(ConflictError):
+    code = "reference_fasta_not_configured"
 
 
 class UploadTooLargeError(UserError):

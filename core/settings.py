@@ -6,6 +6,7 @@ environment wins over a `.env` file in the working directory. Without any of the
 stack runs: SQLite and local disk under `data_dir`, one address on loopback.
 """
 
+from collections.abc import Mapping
 from enum import StrEnum
 from ipaddress import ip_address
 from pathlib import Path
@@ -98,6 +99,8 @@ class Settings(BaseSettings):
     )
     chain_37_to_38: Path | None = Field(None, validation_alias=_ours("CHAIN_37_TO_38"))
     chain_38_to_37: Path | None = Field(None, validation_alias=_ours("CHAIN_38_TO_37"))
+    reference_fasta_37: Path | None = Field(None, validation_alias=_ours("REFERENCE_FASTA_37"))
+    reference_fasta_38: Path | None = Field(None, validation_alias=_ours("REFERENCE_FASTA_38"))
     shard_bytes: int | None = Field(None, ge=64 * 1024, validation_alias=_ours("SHARD_BYTES"))
     max_upload_bytes: int = Field(64 * GIB, ge=1, validation_alias=_ours("MAX_UPLOAD_BYTES"))
 
@@ -148,12 +151,22 @@ class Settings(BaseSettings):
     @property
     def chains(self) -> dict[GenomeBuild, Path]:
         """The chain files that lead to each build, where there are any."""
-        chains = {GenomeBuild.GRCH38: self.chain_37_to_38, GenomeBuild.GRCH37: self.chain_38_to_37}
-        return {
-            build: path.expanduser().absolute()
-            for build, path in chains.items()
-            if path is not None
-        }
+        return _by_build(
+            {
+                GenomeBuild.GRCH38: self.chain_37_to_38,
+                GenomeBuild.GRCH37: self.chain_38_to_37,
+            }
+        )
+
+    @property
+    def reference_fastas(self) -> dict[GenomeBuild, Path]:
+        """The reference FASTA of each build, where there are any."""
+        return _by_build(
+            {
+                GenomeBuild.GRCH37: self.reference_fasta_37,
+                GenomeBuild.GRCH38: self.reference_fasta_38,
+            }
+        )
 
     @property
     def objects_dir(self) -> Path:
@@ -178,6 +191,12 @@ class Settings(BaseSettings):
     def objects_location(self) -> ObjectsLocation:
         """The bucket where one is set, else `objects_dir`; `open_objects` takes it."""
         return ObjectsLocation(root=self.objects_dir, bucket=self.s3_bucket_name, s3=self.s3_access)
+
+
+def _by_build(files: Mapping[GenomeBuild, Path | None]) -> dict[GenomeBuild, Path]:
+    """Those that are set, absolute: workers may run in another folder."""
+    known = {build: path for build, path in files.items() if path is not None}
+    return {build: path.expanduser().absolute() for build, path in known.items()}
 
 
 def _is_public_or_on_this_machine(url: str) -> bool:

@@ -35,13 +35,14 @@ SNAPSHOTS_PER_ATTEMPT = 1_000_000  # keeps the snapshots of a retried job growin
 @dataclass(frozen=True, slots=True)
 class JobEnvironment:
     """What a job needs from the settings; travels to whichever process runs it. `chains` are the
-    chain files that lead to each build."""
+    chain files that lead to each build, `reference_fastas` the FASTA of each."""
 
     database_url: str = field(repr=False)
     objects: ObjectsLocation
     scoring_files_dir: Path
     shard_bytes: int | None
     chains: Mapping[GenomeBuild, Path] = field(default_factory=dict[GenomeBuild, Path])
+    reference_fastas: Mapping[GenomeBuild, Path] = field(default_factory=dict[GenomeBuild, Path])
     lease_seconds: float = 30.0
     heartbeat_seconds: float = 10.0
     retry: RetryPolicy = RetryPolicy()
@@ -58,6 +59,7 @@ class JobContext:
     objects_location: ObjectsLocation
     scoring_files: ScoringFileLibrary
     chains: Mapping[GenomeBuild, Path]
+    reference_fastas: Mapping[GenomeBuild, Path]
     s3: S3Access | None
     shard_bytes: int | None
     executor: Executor
@@ -207,6 +209,7 @@ def _context(
         objects_location=environment.objects,
         scoring_files=ScoringFileLibrary(environment.scoring_files_dir),
         chains=environment.chains,
+        reference_fastas=environment.reference_fastas,
         s3=environment.objects.s3,
         shard_bytes=environment.shard_bytes,
         executor=environment.executor,

@@ -2,7 +2,7 @@
 
 Genotypes come from the store that was written with the upload. The file itself is read where there
 is no store, or none that answers: one of another version of the format, or of imputed dosages
-where sex must be told from the calls on X.
+where sex must be told from the calls on X, or of a gVCF, whose blocks it keeps as single records.
 Results of all samples go to the object store under the attempt's own prefix; a PrsScore row per
 accession points there. A scoring file that cannot be used fails its own row and no other.
 """
@@ -19,11 +19,13 @@ from typing import Any
 import pyarrow.parquet as pq
 
 from core.errors import ConflictError, NotStoredError, UnsupportedFormatError
+from core.genotypes.formats import has_reference_blocks, open_cohort
 from core.genotypes.reference_calls import ReferenceCalls
 from core.job import Job, JobState, Problem
 from core.records.records import GenomicData, RecordStatus, ScoreResult
 from core.records.repositories import UnitOfWork
 from core.records.session import Database
+from core.scoring.policy import Absent
 from core.scoring.report.write import write_report
 from core.scoring.results import MATCHES, REPORT_JSON, REPORT_PAGE, SCORES, SUMMARY
 from core.scoring.scores import ScoreStatus
@@ -41,20 +43,24 @@ RESULTS = (SCORES, MATCHES, SUMMARY, REPORT_JSON, REPORT_PAGE)
 
 @dataclass(frozen=True, slots=True)
 class _Work:
-    """What to score: the upload, its store where it has one, scoring files by accession, and the
-    chain file that lifts over those of the other build, where there is one."""
+    """What to score: the upload, its store where it has one that answers, scoring files by
+    accession, the chain file that lifts over those of the other build, where there is one, what
+    absent sites count as, and the FASTA where something asks for REF and there is one."""
 
     data: GenomicData
     file_uri: str
     store_uri: str | None
     paths: Mapping[str, Path]
     chain: Path | None
+    absent: Absent
+    assume_reference: bool
+    reference_fasta: Path | None
 
     @property
     def names(self) -> dict[str, str]:
         """Our paths and what users call them."""
-        local = [*self.paths.values(), *([self.chain] if self.chain is not None else [])]
-        names = {str(path): path.name for path in local}
+        local = [*self.paths.values(), self.chain, self.reference_fasta]
+        names = {str(path): path.name for path in local if path is not None}
         for uri in (self.file_uri, self.store_uri):
             names |= known_as(uri, self.data.filename) if uri is not None else {}
         return names
@@ -104,6 +110,9 @@ def _score_genotypes(uri: str, work: _Work, context: JobContext, output: Path) -
         output=output,
         shard_bytes=context.shard_bytes,
         chain=work.chain,
+        overrides={"absent": work.absent},
+        assume_reference=work.assume_reference,
+        reference_fasta=work.reference_fasta,
         s3=context.s3,
     )
     summary = score_cohort(request, executor=context.executor, on_progress=context.on_progress)
@@ -145,10 +154,30 @@ def _work(job: Job, context: JobContext) -> _Work:
         accession: context.scoring_files.path_of(accession, build=data.build)
         for accession in job.params["accessions"]
     }
-    objects, store = context.objects, data.store_url
-    store_uri = objects.uri_of(store) if store is not None else None
-    chain = context.chains.get(data.build) if data.build is not None else None
-    return _Work(data, objects.uri_of(data.file_url), store_uri, paths, chain)
+    objects, build = context.objects, data.build
+    is_gvcf = _is_gvcf(data, context)
+    has_store = data.store_url is not None and not is_gvcf
+    absent = Absent(job.params.get("absent", Absent.UNMATCHED))  # older jobs do not say
+    asks_for_ref = is_gvcf or absent is Absent.REFERENCE
+    return _Work(
+        data=data,
+        file_uri=objects.uri_of(data.file_url),
+        store_uri=objects.uri_of(str(data.store_url)) if has_store else None,
+        paths=paths,
+        chain=context.chains.get(build) if build is not None else None,
+        absent=absent,
+        assume_reference=job.params.get("assume_reference", False),
+        reference_fasta=context.reference_fastas.get(build) if build and asks_for_ref else None,
+    )
+
+
+def _is_gvcf(data: GenomicData, context: JobContext) -> bool:
+    """As the upload's check found; as the file says where that was before anyone asked."""
+    if data.is_gvcf is not None or not context.objects.exists(data.file_url):
+        return bool(data.is_gvcf)
+    uri = context.objects.uri_of(data.file_url)
+    with speaking_of(known_as(uri, data.filename)):
+        return has_reference_blocks(open_cohort((uri,), s3=context.s3))
 
 
 def in_user_words(value: Any, names: Mapping[str, str]) -> Any:

@@ -14,9 +14,8 @@ from core.errors import GenomeBuildError, PolicyError, ScoringFileError, UserErr
 from core.genome_build import GenomeBuild
 from core.genotypes.calls import GenotypeField
 from core.genotypes.directory_cache import DirectoryCache
-from core.genotypes.formats import content_uris, stated_sexes
+from core.genotypes.formats import content_uris, has_reference_blocks, stated_sexes
 from core.genotypes.source import Cohort, GenotypeShard
-from core.genotypes.vcf import VcfFile
 from core.reference_fasta import ReferenceFasta, open_reference_fasta
 from core.samples import read_sample_sheet
 from core.scoring.frequencies import Frequencies, read_frequencies
@@ -156,7 +155,7 @@ _Need = tuple[bool, str, str]
 
 def _needs_of_reference(request: CohortScoring, inputs: Inputs) -> tuple[_Need, ...]:
     is_given = request.assume_reference or request.callable_bed is not None
-    is_gvcf = any(isinstance(file, VcfFile) and file.is_gvcf for file in inputs.cohort.files)
+    is_gvcf = has_reference_blocks(inputs.cohort)
     names_ref = inputs.frequencies is not None and inputs.frequencies.names_ref
     return (
         (

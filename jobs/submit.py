@@ -18,6 +18,7 @@ from core.events import Event
 from core.job import Job, JobKind
 from core.records.records import GenomicData, PrsScore
 from core.records.repositories import UnitOfWork
+from core.scoring.policy import Absent
 from jobs.status import named_actor, publish_events
 
 logger = logging.getLogger(__name__)
@@ -42,13 +43,21 @@ def submit_prs(
     accessions: Sequence[str],
     *,
     disease_type: str | None = None,
+    absent: Absent = Absent.UNMATCHED,
+    assume_reference: bool = False,
 ) -> tuple[Job, list[PrsScore]]:
     """Queues the calculation of `accessions` (each once) and takes over their PrsScore rows, in
-    that order. What these rows had in the store is left to the job to remove."""
+    that order. What these rows had in the store is left to the job to remove.
+
+    `absent` is the policy of sites without a record, `assume_reference` the user's statement that
+    they are reference.
+    """
     accessions = list(dict.fromkeys(accessions))
     params = {
         "genomic_data_id": genomic_data.id,
         "accessions": accessions,
+        "absent": absent,
+        "assume_reference": assume_reference,
         "replaced": tx.prs_scores.result_urls(genomic_data.id, accessions),
     }
     job = tx.jobs.submit(JobKind.CALCULATE_PRS_SCORE, genomic_data.user_id, params)

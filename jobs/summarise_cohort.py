@@ -12,7 +12,7 @@ from core.build_evidence import BuildEvidence, agreed, build_facts
 from core.errors import CohortError, Where
 from core.genome_build import GenomeBuild
 from core.genotypes.calls import GenotypeField, HalfCall
-from core.genotypes.formats import open_cohort
+from core.genotypes.formats import has_reference_blocks, open_cohort
 from core.genotypes.known_sites import KnownSites
 from core.genotypes.quality import QualityCounter, QualityCounts
 from core.genotypes.quality_summary import (
@@ -83,9 +83,9 @@ def summarise_cohort(
     store: StoreTarget | None = None,
 ) -> dict[str, object]:
     """Facts about one cohort, ready for JSON: build, build_source and build_evidence (who names the
-    build, and by what), n_samples, n_variants, n_multiallelic, variants_by_type (ALT alleles),
-    ti_tv, call_rate, contigs (records by canonical name), and quality
-    (core.genotypes.quality_summary.QualitySummary).
+    build, and by what), is_gvcf (reference blocks are among the records), n_samples, n_variants,
+    n_multiallelic, variants_by_type (ALT alleles), ti_tv, call_rate, contigs (records by canonical
+    name), and quality (core.genotypes.quality_summary.QualitySummary).
 
     The same pass writes the cohort's genotype store, where `store` is given, and the tables of
     quality_summary in it. `on_progress(done, total)` counts shards. Raises GenotypeFileError with
@@ -110,6 +110,7 @@ def summarise_cohort(
         _publish(store, cohort, build, in_order)
     return {
         **build_facts(build),
+        "is_gvcf": has_reference_blocks(cohort),
         **_facts(cohort, in_order),
         "quality": _quality(samples, in_order),
     }

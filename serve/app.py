@@ -55,6 +55,7 @@ def replica_config(settings: Settings) -> ReplicaConfig:
         diseases_file=settings.config_dir / "diseases.yaml",
         scoring_files_dir=settings.scoring_files_dir,
         pgs_catalog_url=settings.pgs_catalog_url,
+        reference_fastas=settings.reference_fastas,
         max_upload_bytes=settings.max_upload_bytes,
         cors_origins=settings.cors_origins,
     )
@@ -70,6 +71,7 @@ def prepare(settings: Settings) -> None:
         scoring_files_dir=settings.scoring_files_dir,
         shard_bytes=settings.shard_bytes,
         chains=settings.chains,
+        reference_fastas=settings.reference_fastas,
         lease_seconds=settings.lease_seconds,
         heartbeat_seconds=settings.heartbeat_seconds,
     )

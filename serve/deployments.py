@@ -1,7 +1,7 @@
 """The Ray Serve deployments. A replica opens its own database and store and builds its own
 application; what travels to it is a small record of where they are."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -9,6 +9,7 @@ from fastapi import FastAPI
 from ray import serve
 
 from core.diseases import read_diseases
+from core.genome_build import GenomeBuild
 from core.records.session import open_database
 from core.scoring.catalog import PgsCatalog
 from core.scoring.library import ScoringFileLibrary
@@ -32,6 +33,7 @@ class ReplicaConfig:
     diseases_file: Path
     scoring_files_dir: Path
     pgs_catalog_url: str
+    reference_fastas: Mapping[GenomeBuild, Path]
     max_upload_bytes: int
     cors_origins: Sequence[str]
 
@@ -58,6 +60,7 @@ class ApiIngress:
             diseases=read_diseases(config.diseases_file),
             scoring_files=ScoringFileLibrary(config.scoring_files_dir),
             pgs_catalog=PgsCatalog(config.pgs_catalog_url),
+            reference_fastas=config.reference_fastas,
             announce=announce,
             max_upload_bytes=config.max_upload_bytes,
         )

@@ -1,13 +1,15 @@
 """What the routes work with: one frozen set of opened things per replica."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated
 
 from fastapi import Depends, Request
 
 from core.diseases import DiseaseCatalogue
 from core.events import Event
+from core.genome_build import GenomeBuild
 from core.records.session import Database
 from core.scoring.catalog import PgsCatalog
 from core.scoring.library import ScoringFileLibrary
@@ -16,13 +18,15 @@ from core.storage.objects import ObjectStore
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """`announce` is called with the events of each commit: it tells clients and the dispatcher."""
+    """`announce` is called with the events of each commit: it tells clients and the dispatcher.
+    `reference_fastas` are those that jobs have."""
 
     database: Database
     objects: ObjectStore
     diseases: DiseaseCatalogue
     scoring_files: ScoringFileLibrary
     pgs_catalog: PgsCatalog
+    reference_fastas: Mapping[GenomeBuild, Path]
     announce: Callable[[list[Event]], None]
     max_upload_bytes: int
 

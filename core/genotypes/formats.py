@@ -101,6 +101,11 @@ def _head(uri: str, s3: S3Access | None) -> bytes:
     return next((piece.text[:HEAD_BYTES] for piece in pieces), b"")
 
 
+def has_reference_blocks(cohort: Cohort[GenotypeShard]) -> bool:
+    """Whether some file is a gVCF."""
+    return any(isinstance(file, vcf.VcfFile) and file.is_gvcf for file in cohort.files)
+
+
 def content_uris(uri: str, *, s3: S3Access | None = None) -> Sequence[str]:
     """The objects whose sha256 stand for the content of a genotype file."""
     return format_of(uri, s3=s3).content_uris(uri)

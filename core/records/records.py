@@ -48,6 +48,12 @@ class GenomicData:
         return GenomeBuild(named) if named is not None else None
 
     @property
+    def is_gvcf(self) -> bool | None:
+        """Whether the file has reference blocks; None while it has not been read, or where it was
+        before anyone asked."""
+        return (self.metadata_json or {}).get("is_gvcf")
+
+    @property
     def folder(self) -> str:
         """The storage prefix of everything that belongs to the file."""
         return self.file_url.rpartition("/")[0]

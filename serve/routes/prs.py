@@ -7,9 +7,15 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import HTMLResponse, JSONResponse, StreamingResponse
 
-from core.errors import ConflictError, NotFoundError
+from core.errors import (
+    ConflictError,
+    NotFoundError,
+    PolicyError,
+    ReferenceFastaNotConfiguredError,
+)
 from core.records.records import GenomicData, PrsScore, RecordStatus
 from core.scoring.matching import Reason, Status
+from core.scoring.policy import Absent
 from core.scoring.report.schema import CONTENT_POLICY
 from core.scoring.results import MATCHES, REPORT_JSON, REPORT_PAGE, SCORES
 from core.storage.objects import COPY_BYTES, ObjectStore
@@ -41,15 +47,26 @@ router = APIRouter(prefix="/api/prs", tags=["polygenic scores"])
 def calculate_prs(wanted: PrsCalculate, response: Response, services: ServicesOf) -> PrsAccepted:
     """Score all samples of a processed file. Each score announces itself with `prs_ready`.
 
-    409 `scoring_file_not_installed` names the route that installs the file that is missing.
+    409 `scoring_file_not_installed` names the route that installs the file that is missing; 409
+    `reference_fasta_not_configured` the setting that `absent` = `reference` lacks.
     """
     with services.database.reading() as tx:
         genomic_data = tx.genomic_data.get(wanted.genomic_data_id, user_id=None)
     genomic_data.require_genotypes()
     _require_completed(genomic_data)
     accessions = _installed_accessions(services, wanted, genomic_data)
+    if wanted.absent is Absent.REFERENCE:
+        _require_reference_fasta(services, genomic_data)
+        _require_evidence(wanted, genomic_data)
     with services.database.transaction() as tx:
-        job, scores = submit_prs(tx, genomic_data, accessions, disease_type=wanted.disease_type)
+        job, scores = submit_prs(
+            tx,
+            genomic_data,
+            accessions,
+            disease_type=wanted.disease_type,
+            absent=wanted.absent,
+            assume_reference=wanted.assume_reference,
+        )
     services.announce(tx.recorded)
     response.headers["Location"] = f"/api/jobs/{job.id}"
     return PrsAccepted(
@@ -87,6 +104,40 @@ def _installed_accessions(
     for accession in accessions:
         services.scoring_files.path_of(accession, build=genomic_data.build)
     return list(dict.fromkeys(accessions))
+
+
+def _require_reference_fasta(services: Services, genomic_data: GenomicData) -> None:
+    """Raises ReferenceFastaNotConfiguredError where nothing says which allele is REF."""
+    build = genomic_data.build
+    if build is None:
+        raise ReferenceFastaNotConfiguredError(
+            f"genomic data {genomic_data.id} does not say its genome build, so no reference FASTA "
+            "says which allele is REF at absent sites.",
+            fix="Upload it with contig lengths or ##reference in its header.",
+        )
+    if build not in services.reference_fastas:
+        setting = f"CURAGENIE_REFERENCE_FASTA_{build.removeprefix('GRCh')}"
+        raise ReferenceFastaNotConfiguredError(
+            f"no reference FASTA of {build} is set up, so nothing says which allele is REF at "
+            "absent sites.",
+            fix=f"Ask the operator to set {setting}, or leave out absent=reference.",
+        )
+
+
+def _require_evidence(wanted: PrsCalculate, genomic_data: GenomicData) -> None:
+    """A gVCF says where it is reference; of another file somebody has to say it. The job asks the
+    files that were read before anyone asked."""
+    if genomic_data.is_gvcf and wanted.assume_reference:
+        raise PolicyError(
+            "a gVCF says itself where it is reference; what it leaves out was not called.",
+            fix="Leave out assume_reference.",
+        )
+    if genomic_data.is_gvcf is False and not wanted.assume_reference:
+        raise PolicyError(
+            "nothing says that absent sites are reference and not just unseen.",
+            fix="State it with assume_reference: true. Callable regions (BED) are for the command "
+            "line.",
+        )
 
 
 @router.get("/scores/user/{user_id}", responses=problem_responses(422))

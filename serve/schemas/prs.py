@@ -4,9 +4,10 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import BaseModel, ConfigDict, Field, StrictBool, StringConstraints, model_validator
 
 from core.records.records import PrsScore, RecordStatus
+from core.scoring.policy import Absent
 
 RESEARCH_USE_ONLY = "research use only, not a diagnosis"
 MAX_ACCESSIONS = 1000
@@ -15,7 +16,12 @@ Accession = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]
 
 
 class PrsCalculate(BaseModel):
-    """Either a disease type or accessions, never both."""
+    """Either a disease type or accessions, never both.
+
+    `absent`: what sites without a record count as. `reference` is what a gVCF says, else it takes
+    `assume_reference`, the statement that who made the file looked at every site that it leaves
+    out, and a reference FASTA that the operator sets up. `missing`: everybody's missing call.
+    """
 
     model_config = ConfigDict(
         extra="forbid",
@@ -23,6 +29,12 @@ class PrsCalculate(BaseModel):
             "examples": [
                 {"genomic_data_id": 1, "disease_type": "demo"},
                 {"genomic_data_id": 1, "accessions": ["PGS000018"]},
+                {
+                    "genomic_data_id": 1,
+                    "accessions": ["PGS000018"],
+                    "absent": "reference",
+                    "assume_reference": True,
+                },
             ]
         },
     )
@@ -30,11 +42,19 @@ class PrsCalculate(BaseModel):
     genomic_data_id: int = Field(ge=1, le=2**63 - 1)
     disease_type: str | None = Field(None, min_length=1, max_length=64)
     accessions: list[Accession] | None = Field(None, min_length=1, max_length=MAX_ACCESSIONS)
+    absent: Absent = Absent.UNMATCHED
+    assume_reference: StrictBool = False
 
     @model_validator(mode="after")
     def _one_of_both(self) -> Self:
         if (self.disease_type is None) == (self.accessions is None):
             raise ValueError("give either disease_type or accessions")
+        return self
+
+    @model_validator(mode="after")
+    def _states_what_it_asks_for(self) -> Self:
+        if self.assume_reference and self.absent is not Absent.REFERENCE:
+            raise ValueError("assume_reference changes nothing without absent=reference")
         return self
 
 

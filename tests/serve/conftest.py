@@ -54,6 +54,7 @@ def services(
         diseases=read_diseases(CONFIGS / "diseases.yaml"),
         scoring_files=ScoringFileLibrary(tmp_path / "scoring_files"),
         pgs_catalog=PgsCatalog(pgs_catalog_server.url, IMPATIENT),
+        reference_fastas={},
         announce=announced.extend,
         max_upload_bytes=1_000_000,
     )

@@ -84,7 +84,9 @@ class ScoreSource(TypedDict):
 class ScoreReport(ScoreSource):
     """One score. `sums` is of the samples that have a sum, null for a file of one sample and where
     nobody has one; so is `missing_calls` (matched rows whose call is missing, per sample).
-    `samples` is null where there are too many to list."""
+    `samples` is null where there are too many to list. Of the matched rows, `n_from_reference` were
+    answered by records without ALT, `n_from_blocks` of these inside a gVCF's reference blocks;
+    `n_assumed_reference` and `n_imputed_absent` rows have no record and are none of them."""
 
     accession: str
     build: str | None
@@ -96,6 +98,10 @@ class ScoreReport(ScoreSource):
     n_excluded: int
     n_unmatched: int
     n_flipped: int
+    n_from_reference: int
+    n_from_blocks: int
+    n_assumed_reference: int
+    n_imputed_absent: int
     coverage: float
     weight_coverage: float
     fates: list[Fate]

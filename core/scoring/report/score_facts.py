@@ -76,6 +76,10 @@ def score_report(
         "n_excluded": facts["n_excluded"],
         "n_unmatched": facts["n_unmatched"],
         "n_flipped": sum(count.n_rows for count in counts if _is_flipped(count)),
+        "n_from_reference": facts["n_from_reference"],
+        "n_from_blocks": sum(count.n_rows for count in counts if _is_from_block(count)),
+        "n_assumed_reference": facts["n_assumed_reference"],
+        "n_imputed_absent": facts["n_imputed_absent"],
         "coverage": facts["coverage"],
         "weight_coverage": facts["weight_coverage"],
         "fates": _fates(counts),
@@ -105,6 +109,11 @@ def _source(accession: str, metadata: Mapping[str, str]) -> ScoreSource:
 def _is_flipped(count: FateCount) -> bool:
     is_flip = count.match_type is not None and count.match_type.endswith("_flip")
     return is_flip and count.status == Status.MATCHED
+
+
+def _is_from_block(count: FateCount) -> bool:
+    is_block = count.match_type is not None and count.match_type.startswith("ref_block")
+    return is_block and count.status == Status.MATCHED
 
 
 def _fates(counts: Sequence[FateCount]) -> list[Fate]:
