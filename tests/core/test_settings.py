@@ -107,6 +107,18 @@ def test_chain_files_are_found_by_the_build_that_they_lead_to(
     }
 
 
+def test_reference_fastas_are_found_by_their_build(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert load_settings().reference_fastas == {}
+    monkeypatch.setenv("CURAGENIE_REFERENCE_FASTA_37", str(tmp_path / "hs37.fa"))
+    monkeypatch.setenv("CURAGENIE_REFERENCE_FASTA_38", "hg38.fa")
+    assert load_settings().reference_fastas == {
+        GenomeBuild.GRCH37: tmp_path / "hs37.fa",
+        GenomeBuild.GRCH38: tmp_path / "hg38.fa",
+    }
+
+
 def test_no_secret_shows_in_the_representation(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("AWS_SECRET_ACCESS_KEY", "SECRET_KEY"):
         monkeypatch.setenv(name, "hunter2")

@@ -16,7 +16,9 @@ from core.storage.objects import ObjectStore, delete_folder
 from jobs import calculate_prs_score
 from jobs.attempt import JobEnvironment, run_attempt
 from jobs.submit import submit_prs
+from tests.builders.gvcf import META, SEQUENCE, line, other_than
 from tests.builders.records import FILENAME, KEY, USER, processed_upload, stored_upload
+from tests.builders.reference_fasta import write_fasta
 from tests.builders.scoring_file import Row, write_scoring_file
 from tests.builders.vcf import DS_FORMAT, FORMATS, GRCH37_CONTIGS, Record, bgzip, vcf_text
 
@@ -328,3 +330,21 @@ def test_results_are_removed_once_no_score_has_them(
     assert places_of(objects) == {first.result_url, second.result_url}
     _, (third,) = calculate(database, environment, data, accessions[1:])
     assert places_of(objects) == {second.result_url, third.result_url}
+
+
+def test_a_gvcf_that_was_read_before_anyone_asked_is_known_by_its_file(
+    database: Database, environment: JobEnvironment, objects: ObjectStore
+) -> None:
+    rows = [Row("1", 5, SEQUENCE[4], other_than(SEQUENCE[4]), 0.5)]
+    path = environment.scoring_files_dir / "PGS000001.txt.gz"
+    write_scoring_file(path, rows, accession="PGS000001", build="GRCh38")
+    fasta = write_fasta(environment.scoring_files_dir.parent / "hg38.fa", {"1": SEQUENCE})
+    environment = replace(environment, reference_fastas={GenomeBuild.GRCH38: fasta})
+    text = vcf_text([line(1, "0/0:30:50:20", last=10)], samples=["S1"], meta=META)
+    data = processed_upload(database, environment, objects, bgzip(text))
+    metadata = dict(data.metadata_json or {})
+    assert metadata.pop("is_gvcf") is True
+    with database.transaction() as tx:
+        data = tx.genomic_data.complete(data.id, metadata)
+    _, (score,) = calculate(database, environment, data, ["PGS000001"])
+    assert score.raw_sum == 0.5 * 2

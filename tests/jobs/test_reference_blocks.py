@@ -10,27 +10,10 @@ import pytest
 from core.errors import GenotypeFileError
 from core.scoring.policy import Compat
 from tests.builders.cohort_run import Results, run_scoring
+from tests.builders.gvcf import META, SEQUENCE, line, other_than
 from tests.builders.reference_fasta import write_fasta
 from tests.builders.scoring_file import Row, write_scoring_file
 from tests.builders.vcf import vcf_text, write_vcf
-
-META = (
-    "##contig=<ID=1,length=248956422>",
-    "##contig=<ID=2,length=242193529>",
-    '##INFO=<ID=END,Number=1,Type=Integer,Description="Last position">',
-    '##FORMAT=<ID=GT,Number=1,Type=String,Description="Genotype">',
-    '##FORMAT=<ID=DP,Number=1,Type=Integer,Description="Depth">',
-    '##FORMAT=<ID=MIN_DP,Number=1,Type=Integer,Description="Least depth">',
-    '##FORMAT=<ID=GQ,Number=1,Type=Integer,Description="Quality">',
-    '##ALT=<ID=NON_REF,Description="Any other allele">',
-)
-SEQUENCE = "ACGTTGCATCAGGACTTACGATCCGAGTTACGGACTTAGCCATG"
-
-
-def line(position: int, call: str, *, last: int | None = None, alt: str = "<NON_REF>") -> str:
-    ref = SEQUENCE[position - 1]
-    info = f"END={last}" if last is not None else "."
-    return f"1\t{position}\t.\t{ref}\t{alt}\t.\t.\t{info}\tGT:DP:GQ:MIN_DP\t{call}"
 
 
 def gvcf(folder: Path, *lines: str, samples: tuple[str, ...] = ("S1",), name: str = "g.vcf") -> str:
@@ -44,11 +27,6 @@ def score(folder: Path, *rows: Row) -> Path:
 def fates(results: Results) -> list[tuple[str | None, str | None]]:
     columns = (results.matches.column(name).to_pylist() for name in ("match_type", "reason"))
     return list(zip(*columns, strict=True))
-
-
-def other_than(base: str) -> str:
-    """A base that is neither this one nor its complement."""
-    return "C" if base in "AT" else "A"
 
 
 @pytest.fixture

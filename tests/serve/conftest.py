@@ -8,6 +8,7 @@ from fastapi.testclient import TestClient
 
 from core.diseases import read_diseases
 from core.events import Event
+from core.genome_build import GenomeBuild
 from core.records.migrations import migrate
 from core.records.session import Database, open_database
 from core.scoring.catalog import PgsCatalog
@@ -42,11 +43,18 @@ def pgs_catalog_server() -> Iterator[PgsCatalogServer]:
 
 
 @pytest.fixture
+def reference_fastas() -> dict[GenomeBuild, Path]:
+    """What the operator set up: nothing, until a test does."""
+    return {}
+
+
+@pytest.fixture
 def services(
     tmp_path: Path,
     database: Database,
     announced: list[Event],
     pgs_catalog_server: PgsCatalogServer,
+    reference_fastas: dict[GenomeBuild, Path],
 ) -> Services:
     return Services(
         database=database,
@@ -54,7 +62,7 @@ def services(
         diseases=read_diseases(CONFIGS / "diseases.yaml"),
         scoring_files=ScoringFileLibrary(tmp_path / "scoring_files"),
         pgs_catalog=PgsCatalog(pgs_catalog_server.url, IMPATIENT),
-        reference_fastas={},
+        reference_fastas=reference_fastas,
         announce=announced.extend,
         max_upload_bytes=1_000_000,
     )

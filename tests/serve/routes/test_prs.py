@@ -21,16 +21,21 @@ from core.demo_data import (
     write_demo_vcf,
 )
 from core.events import Event
+from core.genome_build import GenomeBuild
 from core.job import Queue
 from core.storage.objects import ObjectsLocation
 from jobs.attempt import JobEnvironment, run_attempt
 from jobs.catalogue import BODIES
 from jobs.run_shards import Executor
+from jobs.score_cohort import main
 from serve.services import Services
 from tests.builders.fastq import fastq_text, random_reads
+from tests.builders.gvcf import META, SEQUENCE, line, other_than
 from tests.builders.pgs_catalog import PgsCatalogServer
+from tests.builders.reference_fasta import write_fasta
 from tests.builders.report_page import numbers_in, parse_page
-from tests.builders.scoring_file import Row, write_harmonised_file
+from tests.builders.scoring_file import Row, write_harmonised_file, write_scoring_file
+from tests.builders.vcf import vcf_text, write_vcf
 
 pytestmark = pytest.mark.ray  # a job tells its events through Ray
 
@@ -46,6 +51,7 @@ def run_jobs(ray_session: None, services: Services, tmp_path: Path) -> RunJobs:
         objects=ObjectsLocation(root=tmp_path / "objects"),
         scoring_files_dir=services.scoring_files.folder,
         shard_bytes=64 * 1024,
+        reference_fastas=services.reference_fastas,
         executor=Executor.INLINE,
     )
 
@@ -355,3 +361,212 @@ def test_the_way_out_of_a_missing_scoring_file_leads_to_a_score(
     run_jobs()
     score = client.get(accepted["links"]["scores"][0]).json()
     assert (score["status"], score["coverage"]) == ("completed", 1.0)
+
+
+CALLED, UNSURE = "0/0:30:50:20", "0/0:30:10:20"
+"""Calls of reference blocks, above and below the least GQ."""
+
+
+@pytest.fixture
+def fasta(tmp_path: Path, reference_fastas: dict[GenomeBuild, Path]) -> Path:
+    """The operator's, of GRCh38."""
+    path = write_fasta(tmp_path / "hg38.fa", {"chr1": SEQUENCE})
+    reference_fastas[GenomeBuild.GRCH38] = path
+    return path
+
+
+@pytest.fixture
+def gvcf(tmp_path: Path) -> Path:
+    """Blocks at 1 to 10 and, of low GQ, 12 to 20; a heterozygote at 11; nothing from 21 on."""
+    lines = [
+        line(1, CALLED, last=10),
+        line(11, "0/1:30:50:20", alt=f"{other_than(SEQUENCE[10])},<NON_REF>"),
+        line(12, UNSURE, last=20),
+    ]
+    return Path(write_vcf(tmp_path / "g.vcf.gz", vcf_text(lines, samples=["S1"], meta=META)))
+
+
+@pytest.fixture
+def variants(tmp_path: Path) -> Path:
+    """A file of variants: the heterozygote alone."""
+    text = line(11, "0/1:30:50:20", alt=other_than(SEQUENCE[10]))
+    return Path(write_vcf(tmp_path / "v.vcf.gz", vcf_text([text], samples=["S1"], meta=META)))
+
+
+@pytest.fixture
+def scoring_file(services: Services) -> Path:
+    """REF at 5, 15 and 30, ALT at 11."""
+    rows = [
+        Row("1", place, *alleles, weight, more={"allelefrequency_effect": frequency})
+        for place, is_ref, weight, frequency in (
+            (5, True, 1.0, None),
+            (11, False, 0.5, None),
+            (15, True, 4.0, 0.25),
+            (30, True, 8.0, 0.125),
+        )
+        for alleles in [
+            (SEQUENCE[place - 1], other_than(SEQUENCE[place - 1]))[:: 1 if is_ref else -1]
+        ]
+    ]
+    services.scoring_files.folder.mkdir()
+    path = services.scoring_files.folder / "PGS000001.txt.gz"
+    return write_scoring_file(path, rows, accession="PGS000001", build="GRCh38")
+
+
+def on_the_command_line(genotypes: Path, scoring_file: Path, *options: str) -> list[dict]:
+    """The lines of scores.parquet."""
+    output = genotypes.parent / "by_command"
+    words = ["--genotypes", str(genotypes), "--scoring-file", str(scoring_file)]
+    assert main([*words, "--output", str(output), "--executor", "inline", *options]) == 0
+    return pq.read_table(output / "scores.parquet").to_pylist()
+
+
+def over_http(client: TestClient, run_jobs: RunJobs, data_id: int, **asked: object) -> dict:
+    """The score, with the lines of its samples and its report."""
+    body = {"genomic_data_id": data_id, "accessions": ["PGS000001"], **asked}
+    accepted = client.post("/api/prs/calculate", json=body)
+    assert accepted.status_code == 202, accepted.text
+    run_jobs()
+    score = client.get(accepted.json()["links"]["scores"][0]).json()
+    assert score["status"] == "completed", score
+    lines = client.get(score["links"]["samples"]).json()["items"]
+    report = client.get(score["links"]["report_json"]).json()
+    return score | {"lines": lines, "report_json": report}
+
+
+def test_a_gvcf_scores_over_http_as_on_the_command_line_by_its_blocks(
+    client: TestClient, run_jobs: RunJobs, gvcf: Path, fasta: Path, scoring_file: Path
+) -> None:
+    data_id = upload(client, gvcf)
+    run_jobs()
+    found = over_http(client, run_jobs, data_id)
+    assert found["raw_sum"] == 1.0 * 2 + 0.5 * 1 + 4.0 * 2 * 0.25
+    (line_of_sample,) = found["lines"]
+    assert (line_of_sample["n_matched"], line_of_sample["n_missing"]) == (3, 1)
+    assert found["lines"] == on_the_command_line(
+        gvcf, scoring_file, "--reference-fasta", str(fasta)
+    )
+    (facts,) = found["report_json"]["scores"]
+    assert (facts["n_from_reference"], facts["n_from_blocks"]) == (2, 2)
+    page = client.get(found["links"]["report"]).text
+    assert "inside reference blocks" in page
+    assert str(fasta.parent) not in page + json.dumps(found["report_json"])
+    assert "--reference-fasta hg38.fa" in found["report_json"]["run"]["command"]
+
+
+def test_without_a_fasta_the_blocks_of_a_gvcf_say_that_nobody_named_ref(
+    client: TestClient, run_jobs: RunJobs, gvcf: Path, scoring_file: Path
+) -> None:
+    data_id = upload(client, gvcf)
+    run_jobs()
+    found = over_http(client, run_jobs, data_id)
+    assert found["raw_sum"] == 0.5
+    assert found["report"]["reasons"] == {"reference_base_unknown": 2, "absent_locus": 1}
+    assert found["lines"] == on_the_command_line(gvcf, scoring_file)
+
+
+@pytest.mark.parametrize(
+    ("asked", "options", "added", "counted"),
+    [
+        ({}, [], 0.0, "n_matched"),
+        (
+            {"absent": "reference", "assume_reference": True},
+            ["--policy", "absent=reference", "--assume-reference-at-absent-sites"],
+            2 * (1.0 + 4.0 + 8.0),
+            "n_assumed_reference",
+        ),
+        (
+            {"absent": "missing"},
+            ["--policy", "absent=missing"],
+            4.0 * 2 * 0.25 + 8.0 * 2 * 0.125,
+            "n_imputed_absent",
+        ),
+    ],
+    ids=["unmatched", "reference", "missing"],
+)
+def test_absent_sites_count_over_http_as_on_the_command_line(
+    asked: dict[str, object],
+    options: list[str],
+    added: float,
+    counted: str,
+    client: TestClient,
+    run_jobs: RunJobs,
+    variants: Path,
+    fasta: Path,
+    scoring_file: Path,
+) -> None:
+    data_id = upload(client, variants)
+    run_jobs()
+    found = over_http(client, run_jobs, data_id, **asked)
+    assert found["raw_sum"] == 0.5 + added
+    assert found["coverage"] == 0.25
+    fasta_of_reference = ["--reference-fasta", str(fasta)] if "assume_reference" in asked else []
+    assert found["lines"] == on_the_command_line(
+        variants, scoring_file, *options, *fasta_of_reference
+    )
+    n_rows = {"n_matched": 1, "n_assumed_reference": 3, "n_imputed_absent": 2}[counted]
+    assert found["report"][counted] == n_rows
+    assert found["report_json"]["scores"][0][counted] == n_rows
+
+
+def test_what_absent_sites_count_as_is_chosen_again_with_each_calculation(
+    client: TestClient, run_jobs: RunJobs, variants: Path, scoring_file: Path
+) -> None:
+    data_id = upload(client, variants)
+    run_jobs()
+    imputed = over_http(client, run_jobs, data_id, absent="missing")
+    plain = over_http(client, run_jobs, data_id)
+    assert (imputed["raw_sum"], plain["raw_sum"]) == (4.5, 0.5)
+
+
+REFERENCE = {"absent": "reference"}
+STATED = REFERENCE | {"assume_reference": True}
+
+
+@pytest.mark.parametrize(
+    ("file", "has_fasta", "asked", "status", "told"),
+    [
+        ("variants", False, STATED, 409, "CURAGENIE_REFERENCE_FASTA_38"),
+        ("variants", True, REFERENCE, 422, "assume_reference: true"),
+        ("gvcf", True, STATED, 422, "Leave out assume_reference"),
+        ("variants", True, {"assume_reference": True}, 422, "changes nothing without"),
+        ("variants", True, {"absent": "hom_ref"}, 422, "'unmatched', 'reference' or 'missing'"),
+        ("variants", True, REFERENCE | {"assume_reference": "yes"}, 422, "valid boolean"),
+    ],
+)
+def test_absent_sites_without_what_it_takes_are_refused_before_any_job(
+    file: str,
+    has_fasta: bool,
+    asked: dict[str, object],
+    status: int,
+    told: str,
+    client: TestClient,
+    run_jobs: RunJobs,
+    scoring_file: Path,
+    announced: list[Event],
+    request: pytest.FixtureRequest,
+) -> None:
+    if has_fasta:
+        request.getfixturevalue("fasta")
+    data_id = upload(client, request.getfixturevalue(file))
+    run_jobs()
+    announced.clear()
+    body = {"genomic_data_id": data_id, "accessions": ["PGS000001"], **asked}
+    answer = client.post("/api/prs/calculate", json=body)
+    assert answer.status_code == status, answer.text
+    assert told in answer.text
+    assert announced == []
+
+
+def test_genotypes_of_unknown_build_have_no_reference_fasta(
+    client: TestClient, run_jobs: RunJobs, fasta: Path, scoring_file: Path, tmp_path: Path
+) -> None:
+    text = line(11, "0/1:30:50:20", alt=other_than(SEQUENCE[10]))
+    meta = [entry for entry in META if "contig" not in entry]
+    vcf = write_vcf(tmp_path / "u.vcf.gz", vcf_text([text], samples=["S1"], meta=meta))
+    data_id = upload(client, Path(vcf))
+    run_jobs()
+    body = {"genomic_data_id": data_id, "accessions": ["PGS000001"], **STATED}
+    answer = client.post("/api/prs/calculate", json=body)
+    assert (answer.status_code, answer.json()["code"]) == (409, "reference_fasta_not_configured")
+    assert "does not say its genome build" in answer.json()["detail"]

@@ -77,6 +77,7 @@ write_table(folder / SCORES, score_table(samples, names, totals, covered, Scorin
 score = {
     "status": "ok", "scoring_file": {"uri": "f", "sha256": "0"}, "build": None, "n_rows": 1,
     "n_matched": 1, "n_excluded": 0, "n_unmatched": 0, "coverage": 1.0, "weight_coverage": 1.0,
+    "n_from_reference": 0, "n_assumed_reference": 0, "n_imputed_absent": 0,
     "reasons": {}, "metadata": {},
 }
 end_results(folder, {
