@@ -27,9 +27,9 @@ from core.scoring import weighted_sum as kernels
 from core.scoring.alleles import NO_ALLELE, allele_texts
 from core.scoring.matching import REASONS, Reason, Status, match_block
 from core.scoring.missing_calls import frequencies_of
-from core.scoring.policy import Missing, ReferenceCalls, StrandFlip
+from core.scoring.policy import DuplicateTarget, Missing, ReferenceCalls, StrandFlip
 from core.scoring.rows import ScoreRows
-from core.scoring.shard import STATUSES, ScorePlan, add_scores, score_shard
+from core.scoring.shard import MATCH_SCHEMA, STATUSES, ScorePlan, add_scores, score_shard
 from core.scoring.sites import sites_of
 from core.scoring.sums import ScoreTotals, Sums
 from core.scoring.terms import TermContext, places_of, terms_of
@@ -92,16 +92,17 @@ def count_as_missing(context: TermContext, matches: pa.Table) -> AbsentSites:
     plan = ScorePlan(people, len(_PEOPLE))
     absent = np.flatnonzero(_absent_patterns(context.rows, matches))
     round_of = _round_of(context, absent)
+    contested = _contested_rows(context, absent, round_of)
     scores = score_shard(plan, [])
     for number in range(int(round_of.max(initial=-1)) + 1):
         chosen = absent[round_of == number]
-        block, others = _missing_calls(context.rows, chosen), _other_rows(context.rows, chosen)
+        block = _missing_calls(context.rows, chosen)
+        others = np.union1d(_other_rows(context.rows, chosen), contested)
         unknown = _without_frequency(people, block, others)
         settled = replace(plan, settled={0: np.union1d(others, unknown)})
         scores = add_scores(scores, score_shard(settled, [block]))
-    return AbsentSites(
-        scores.sums, _relabelled(scores.matches, Status.IMPUTED, Reason.ABSENT_AS_MISSING)
-    )
+    found = _relabelled(scores.matches, Status.IMPUTED, Reason.ABSENT_AS_MISSING)
+    return AbsentSites(scores.sums, pa.concat_tables([found, _duplicates(contested)]))
 
 
 def _absent_patterns(rows: ScoreRows, matches: pa.Table) -> Bools:
@@ -168,6 +169,42 @@ def _round_of(context: TermContext, patterns: Indices) -> Indices:
     distinct, of = np.unique(sites, axis=0, return_inverse=True)
     first_of_key = np.searchsorted(distinct[:, 0], distinct[:, 0])
     return (np.arange(len(distinct)) - first_of_key)[of.reshape(-1)]
+
+
+def _contested_rows(context: TermContext, patterns: Indices, round_of: Indices) -> Indices:
+    """Rows, ascending, of one score that name several pairs of alleles at one place and leave.
+
+    Only a record could tell which of them are of one variant: REF may be named twice.
+    """
+    rows = context.rows
+    n_rows = rows.patterns.first[patterns + 1] - rows.patterns.first[patterns]
+    of = np.repeat(np.arange(len(patterns)), n_rows)
+    row = rows.patterns.first[patterns][of] + np.arange(len(of))
+    row -= np.repeat(np.cumsum(n_rows) - n_rows, n_rows)
+    _, place = np.unique(rows.patterns.key[patterns], return_inverse=True)
+    score = rows.score[row].astype(np.int64)
+    order = np.lexsort((rows.row_number[row], place[of], score))
+    row, at, number = row[order], score[order] << 32 | place[of][order], round_of[of][order]
+    _, first, group = np.unique(at, return_index=True, return_inverse=True)
+    leaves = np.bincount(group, weights=number != number[first][group])[group] > 0
+    if context.policy.duplicate_target is DuplicateTarget.KEEP_FIRST:
+        leaves[first] = False
+    return np.sort(row[leaves])
+
+
+def _duplicates(rows: Indices) -> pa.Table:
+    """MATCH_SCHEMA of single rows that leave as duplicates."""
+    codes = {
+        "row": rows,
+        "n_rows": np.ones(len(rows), np.int64),
+        "shard": np.zeros(len(rows), np.int32),
+        "block": np.zeros(len(rows), np.int32),
+        "status": np.full(len(rows), STATUSES.index(Status.EXCLUDED), np.int8),
+        "reason": np.full(len(rows), REASONS.index(Reason.DUPLICATE_TARGET), np.int8),
+        "match_type": np.full(len(rows), -1, np.int8),
+    }
+    columns = {name: pa.array(values) for name, values in codes.items()}
+    return pa.table(columns | {"variant_id": pa.nulls(len(rows), pa.string())}, MATCH_SCHEMA)
 
 
 def _pairs(effect: Indices, other: Indices) -> Indices:

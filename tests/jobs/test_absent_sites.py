@@ -398,3 +398,59 @@ def test_alleles_of_several_scores_at_one_absent_place_do_not_answer_for_each_ot
     for name, expected in imputed.items():
         assert results.column("score_sum", name) == [1 + expected, expected, 2 + expected]
     assert results.summary["scores"]["S7"]["reasons"] == {"duplicate_target": 2}
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        [("A", "C", 0.125), ("A", "G", 0.125)],
+        [("A", None, 0.25), ("G", "A", 0.75)],
+        [("C", "A", 0.125), ("G", "A", 0.25)],
+    ],
+    ids=["REF named twice", "no other allele", "two ALTs"],
+)
+@pytest.mark.parametrize("kept", [{}, {"duplicate_target": "keep_first"}], ids=["all", "first"])
+def test_rows_of_one_score_with_several_pairs_at_one_absent_place_leave(
+    rows, kept, genotypes, tmp_path
+):
+    """Only a record could tell which of them name one allele of one variant."""
+    named = [
+        Row("1", 2, effect, other, weight, more=at_frequency(frequency))
+        for weight, (effect, other, frequency) in zip((1.0, 10.0), rows, strict=True)
+    ]
+    present = Row("1", 1, "G", "A", 1.0, more=at_frequency(0.5))
+    results = run_scoring(
+        genotypes, score(tmp_path, present, *named), tmp_path / "out", policy=MISSING | kept
+    )
+    duplicate = ("excluded", "duplicate_target")
+    first = ("imputed", "absent_as_missing") if kept else duplicate
+    assert fates(results) == [("matched", None), first, duplicate]
+    imputed = 2 * rows[0][2] if kept else 0.0
+    assert results.column("score_sum") == [1 + imputed, imputed, 2 + imputed]
+    assert results.column("denominator") == [4 if kept else 2] * 3
+
+
+def test_a_person_alone_scores_as_in_a_cohort(sheet, tmp_path):
+    rows = [
+        Row("1", 1, "G", "A", 1.0, more=at_frequency(0.5)),
+        Row("1", 2, "C", "T", 0.5, more=at_frequency(0.25)),
+        Row("X", 2, "C", "T", 4.0, more=at_frequency(0.125)),
+        Row("Y", 2, "C", "T", 16.0, more=at_frequency(0.125)),
+    ]
+    file, calls = score(tmp_path, *rows), ["0/1", "0/0", "1/1"]
+    options = {"policy": MISSING, "samples": sheet, "build": GenomeBuild.GRCH38}
+
+    def lines_of(chosen: list[int]) -> list[dict]:
+        record = Record("1", 1, [calls[n] for n in chosen])
+        text = vcf_text([record], samples=[SAMPLES[n] for n in chosen], meta=META)
+        vcf = write_vcf(tmp_path / "c.vcf", text)
+        return run_scoring(vcf, file, tmp_path / "out", **options).scores.to_pylist()
+
+    together = lines_of([0, 1, 2])
+    assert [lines_of([n])[0] for n in range(3)] == together
+    both, x, y = 0.5 * 2 * 0.25, 4 * 0.125, 16 * 0.125
+    assert [line["score_sum"] for line in together] == [
+        1 + both + 2 * x,
+        both + x + y,
+        2 + both + 2 * x,
+    ]
