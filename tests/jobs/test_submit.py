@@ -30,6 +30,8 @@ def test_a_calculation_carries_its_accessions_once_each_in_their_order(database:
     assert job.params == {
         "genomic_data_id": data.id,
         "accessions": ["PGS000002", "PGS000001"],
+        "absent": "unmatched",
+        "assume_reference": False,
         "replaced": [],
     }
     assert [score.accession for score in scores] == ["PGS000002", "PGS000001"]

@@ -396,17 +396,14 @@ def variants(tmp_path: Path) -> Path:
 @pytest.fixture
 def scoring_file(services: Services) -> Path:
     """REF at 5, 15 and 30, ALT at 11."""
+    ref = {place: SEQUENCE[place - 1] for place in (5, 11, 15, 30)}
+    other = {place: other_than(base) for place, base in ref.items()}
+    frequency = "allelefrequency_effect"
     rows = [
-        Row("1", place, *alleles, weight, more={"allelefrequency_effect": frequency})
-        for place, is_ref, weight, frequency in (
-            (5, True, 1.0, None),
-            (11, False, 0.5, None),
-            (15, True, 4.0, 0.25),
-            (30, True, 8.0, 0.125),
-        )
-        for alleles in [
-            (SEQUENCE[place - 1], other_than(SEQUENCE[place - 1]))[:: 1 if is_ref else -1]
-        ]
+        Row("1", 5, ref[5], other[5], 1.0, more={frequency: None}),
+        Row("1", 11, other[11], ref[11], 0.5, more={frequency: None}),
+        Row("1", 15, ref[15], other[15], 4.0, more={frequency: 0.25}),
+        Row("1", 30, ref[30], other[30], 8.0, more={frequency: 0.125}),
     ]
     services.scoring_files.folder.mkdir()
     path = services.scoring_files.folder / "PGS000001.txt.gz"
