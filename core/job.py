@@ -38,7 +38,7 @@ _S = JobState
 # What may follow what. Every UPDATE of a job's state asks this table and nothing else.
 TRANSITIONS: Mapping[JobState, frozenset[JobState]] = MappingProxyType(
     {
-        _S.QUEUED: frozenset({_S.INITIALIZING, _S.CANCELED}),
+        _S.QUEUED: frozenset({_S.INITIALIZING, _S.CANCELING}),
         _S.INITIALIZING: frozenset({_S.RUNNING, _S.QUEUED, _S.SYSTEM_ERROR, _S.CANCELING}),
         _S.RUNNING: frozenset(
             {

@@ -1,6 +1,7 @@
 """One attempt at one job: heartbeat, body, and its end in one transaction.
 
-An attempt ends in COMPLETE together with its results, in EXECUTOR_ERROR where the user's data or
+An attempt ends in COMPLETE together with its results, in CANCELED where somebody asked for that
+before, in EXECUTOR_ERROR where the user's data or
 request is wrong, back in QUEUED where the infrastructure failed, and in SYSTEM_ERROR where that
 happened too often or nobody foresaw the error. An attempt that lost its lease changes nothing.
 """
@@ -32,6 +33,12 @@ logger = logging.getLogger(__name__)
 SNAPSHOTS_PER_ATTEMPT = 1_000_000  # keeps the snapshots of a retried job growing
 
 
+class JobCanceledError(UserError):
+    """Somebody asked for the end of the job."""
+
+    code = "job_canceled"
+
+
 @dataclass(frozen=True, slots=True)
 class JobEnvironment:
     """What a job needs from the settings; travels to whichever process runs it. `chains` are the
@@ -52,7 +59,8 @@ class JobEnvironment:
 @dataclass(frozen=True, slots=True)
 class JobContext:
     """What a job's body works with; `on_progress(done, total)` raises LeaseLostError when the
-    attempt is over. `objects_location` is that of `objects`, and travels to other processes."""
+    attempt is over, JobCanceledError when it is to be. `objects_location` is that of `objects`, and
+    travels to other processes."""
 
     database: Database
     objects: ObjectStore
@@ -91,9 +99,10 @@ def run_attempt(job: Job, environment: JobEnvironment, body: JobBody) -> None:
     database = open_database(environment.database_url)
     try:
         _run(job, environment, body, database)
-    except LeaseLostError:
+    except LeaseLostError as error:
         logger.warning("attempt %d of job %d lost its lease", job.attempt, job.id)
         clean_up(job, job.state, body, database, environment)
+        _end_if_canceled(job, error, environment, body, database)
     except Exception as error:
         # whatever it is, the job must end; settle() logs what nobody foresaw
         end_attempt(job, error, environment, body, database)
@@ -113,6 +122,20 @@ def _run(job: Job, environment: JobEnvironment, body: JobBody, database: Databas
         tx.jobs.advance(job, JobState.COMPLETE)
     publish_events(tx.recorded)
     clean_up(job, JobState.COMPLETE, body, database, environment)
+
+
+def _end_if_canceled(
+    job: Job,
+    error: LeaseLostError,
+    environment: JobEnvironment,
+    body: JobBody,
+    database: Database,
+) -> None:
+    """A job may be canceled before its attempt has begun to run."""
+    with database.reading() as tx:
+        state = tx.jobs.get(job.id, user_id=None).state
+    if state is JobState.CANCELING:
+        end_attempt(job, error, environment, body, database)
 
 
 def end_attempt(
@@ -136,13 +159,19 @@ def end_attempt(
 def settle(
     tx: UnitOfWork, job: Job, error: BaseException, retry: RetryPolicy, body: JobBody
 ) -> JobState:
-    """Writes how `error` ends `job`'s attempt: queued again, or failed for good.
+    """Writes how `error` ends `job`'s attempt: canceled, queued again, or failed for good.
 
     Raises LeaseLostError where the job has gone on without this attempt.
     """
     current = tx.jobs.get(job.id, user_id=None)
     if current.attempt != job.attempt:
         raise LeaseLostError(f"Attempt {job.attempt} of job {job.id} is over.")
+    if current.state is JobState.CANCELING:
+        error = JobCanceledError("The job was canceled.")
+        body.fail(tx, current, problem_of(error))
+        return tx.jobs.advance(
+            current, JobState.CANCELED, problem=problem_of(error).as_dict()
+        ).state
     error = classified(error, job)
     problem = problem_of(error)
     if retry.allows(error, attempt=job.attempt):
@@ -226,7 +255,7 @@ class _Heartbeat:
         self._lease_seconds = environment.lease_seconds
         self._interval_seconds = environment.heartbeat_seconds
         self._ended = threading.Event()
-        self._lost: LeaseLostError | None = None
+        self._lost: LeaseLostError | JobCanceledError | None = None
         self._progress: tuple[int | None, int | None] = (None, None)
         self._snapshot = job.attempt * SNAPSHOTS_PER_ATTEMPT
 
@@ -252,17 +281,22 @@ class _Heartbeat:
         progress = Progress(job_id=self._job.id, done=done, total=total, snapshot=self._snapshot)
         publish_progress(self._job.user_id, progress)
 
-    def beat(self, tx: UnitOfWork) -> None:
+    def beat(self, tx: UnitOfWork) -> JobState:
         done, total = self._progress
-        tx.jobs.heartbeat(self._job, seconds=self._lease_seconds, done=done, total=total)
+        return tx.jobs.heartbeat(
+            self._job, seconds=self._lease_seconds, done=done, total=total
+        ).state
 
     def _beat_until_ended(self) -> None:
         while not self._ended.wait(self._interval_seconds):
             try:
                 with self._database.transaction() as tx:
-                    self.beat(tx)
+                    state = self.beat(tx)
             except LeaseLostError as error:
                 self._lost = error
                 return
             except InfrastructureError:
                 logger.warning("a heartbeat of job %d failed", self._job.id, exc_info=True)
+                continue
+            if state is JobState.CANCELING:
+                self._lost = JobCanceledError("The job was canceled.")

@@ -6,7 +6,8 @@ through `TRANSITIONS` only, fenced by its attempt, and every change writes its `
 into the same transaction: the event log cannot disagree with the job table.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import fields
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
@@ -16,7 +17,7 @@ from sqlalchemy import ColumnElement, Select, func, or_, select, true, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
-from core.errors import InfrastructureError, NotFoundError
+from core.errors import ConflictError, InfrastructureError, NotFoundError
 from core.events import Event, JobStateChanged, Payload, PrsReady, UploadComplete
 from core.job import LEASED, WORKING, Job, JobKind, JobState, Queue, sources_of
 from core.records.records import (
@@ -241,6 +242,20 @@ class JobRepository:
         changes = {} if problem is None else {"problem": dict(problem)}
         return self._change(job.id, state, changes, attempt=job.attempt)
 
+    def cancel(self, job_id: int, *, user_id: str | None) -> Job:
+        """Asks for the end of a job that has not ended: CANCELING, until its attempt, or where it
+        has none the dispatcher, has undone what there was. Asking again changes nothing.
+
+        Raises ConflictError for a job that has ended in another way, NotFoundError as `get`.
+        """
+        with suppress(LeaseLostError):
+            if self.get(job_id, user_id=user_id).state in sources_of(JobState.CANCELING):
+                return self._change(job_id, JobState.CANCELING, {})
+        job = self.get(job_id, user_id=user_id)
+        if job.state not in (JobState.CANCELING, JobState.CANCELED):
+            raise ConflictError(f"Job {job_id} has ended: {job.state}.")
+        return job
+
     def requeue(self, job: Job, *, delay_seconds: float, problem: Mapping[str, Any]) -> Job:
         """Puts a broken attempt back into its queue, by way of PREEMPTED if it was running."""
         if job.state is not JobState.INITIALIZING:
@@ -253,13 +268,49 @@ class JobRepository:
         return self._change(job.id, JobState.QUEUED, changes, attempt=job.attempt)
 
     def expired(self) -> list[Job]:
-        """Jobs whose worker has not sent a heartbeat in time, by the database's clock."""
+        """Jobs whose worker has not sent a heartbeat in time, by the database's clock, and those
+        to be canceled that no worker holds."""
+        is_late = JobTable.lease_until < _now(self._session)
         rows = self._session.scalars(
             select(JobTable)
-            .where(JobTable.state.in_(WORKING), JobTable.lease_until < _now(self._session))
+            .where(
+                or_(
+                    JobTable.state.in_(WORKING) & is_late,
+                    (JobTable.state == JobState.CANCELING)
+                    & (JobTable.lease_until.is_(None) | is_late),
+                )
+            )
             .order_by(JobTable.id)
         )
         return [_job(row) for row in rows]
+
+    def of_user(
+        self,
+        user_id: str,
+        *,
+        states: Collection[JobState] = (),
+        limit: int = 50,
+        before: int | None = None,
+    ) -> list[Job]:
+        """Newest first, of any state where `states` names none; `before` is the last id of the
+        page before."""
+        query = select(JobTable).where(JobTable.user_id == user_id)
+        if states:
+            query = query.where(JobTable.state.in_(states))
+        page = _page(query, JobTable.id, limit, before)
+        return [_job(row) for row in self._session.scalars(page)]
+
+    def n_ahead(self, job: Job) -> int:
+        """How many jobs of the queue are leased before this one, which is QUEUED."""
+        return self._session.scalars(
+            select(func.count())
+            .select_from(JobTable)
+            .where(
+                JobTable.queue == job.queue,
+                JobTable.state == JobState.QUEUED,
+                JobTable.id < job.id,
+            )
+        ).one()
 
     def _change(
         self,

@@ -1,17 +1,65 @@
-"""GET /api/jobs/{id}: the state of a piece of background work."""
+"""Background work: its state, the list of a user's jobs, and how to end one before its time."""
 
-from fastapi import APIRouter
+from http import HTTPStatus
+from typing import Annotated
 
+from fastapi import APIRouter, Query, Request, Response
+
+from core.job import Job, JobState
+from core.records.repositories import UnitOfWork
 from serve.errors import problem_responses
-from serve.schemas.genomic_data import RecordId
-from serve.schemas.jobs import JobOut
+from serve.schemas.genomic_data import RecordId, UserIdText
+from serve.schemas.jobs import JobOut, JobPage
+from serve.schemas.page import PageSize, PageToken, link_next, page_start, page_token
 from serve.services import ServicesOf
 
 router = APIRouter(prefix="/api/jobs", tags=["jobs"])
+
+
+@router.get("", responses=problem_responses(422))
+def list_jobs(
+    request: Request,
+    response: Response,
+    services: ServicesOf,
+    user_id: Annotated[UserIdText, Query(examples=["alice"])],
+    state: Annotated[list[JobState] | None, Query(description="Any of these states.")] = None,
+    limit: PageSize = 50,
+    page: PageToken = None,
+) -> JobPage:
+    """A user's jobs, newest first."""
+    before = page_start(page)
+    with services.database.reading() as tx:
+        jobs = tx.jobs.of_user(user_id, states=state or (), limit=limit + 1, before=before)
+        items = [_out(tx, job) for job in jobs[:limit]]
+    token = page_token(items[-1].id) if len(jobs) > limit else None
+    link_next(request, response, token)
+    return JobPage(items=items, next_page_token=token)
 
 
 @router.get("/{job_id}", responses=problem_responses(404, 422))
 def get_job(job_id: RecordId, services: ServicesOf) -> JobOut:
     """States are those of GA4GH WES; `problem` says why a job failed and what to do."""
     with services.database.reading() as tx:
-        return JobOut.of(tx.jobs.get(job_id, user_id=None))
+        return _out(tx, tx.jobs.get(job_id, user_id=None))
+
+
+@router.post(
+    "/{job_id}/cancel",
+    status_code=HTTPStatus.ACCEPTED,
+    responses=problem_responses(404, 409, 422),
+)
+def cancel_job(job_id: RecordId, services: ServicesOf) -> JobOut:
+    """Ask for the end of a job. It is CANCELING at once, and CANCELED when what it had begun is
+    undone: at once where it waited, within ten seconds of its next finished shard where it ran.
+
+    Asking again changes nothing. A job that completes meanwhile is COMPLETE, and one that has
+    ended is answered with 409.
+    """
+    with services.database.transaction() as tx:
+        job = _out(tx, tx.jobs.cancel(job_id, user_id=None))
+    services.announce(tx.recorded)
+    return job
+
+
+def _out(tx: UnitOfWork, job: Job) -> JobOut:
+    return JobOut.of(job, n_ahead=tx.jobs.n_ahead(job) if job.state is JobState.QUEUED else None)

@@ -17,6 +17,7 @@ class JobProgress(BaseModel):
 class JobLinks(BaseModel):
     self_: str = Field(serialization_alias="self")
     events: str
+    cancel: str
 
 
 class JobOut(BaseModel):
@@ -27,6 +28,7 @@ class JobOut(BaseModel):
     state: JobState
     attempt: int
     progress: JobProgress | None = Field(description="Shards; absent before the plan is made.")
+    n_ahead: int | None = Field(description="Queued jobs that start before this queued one.")
     problem: dict[str, Any] | None
     created_at: datetime
     updated_at: datetime
@@ -35,12 +37,22 @@ class JobOut(BaseModel):
     links: JobLinks
 
     @classmethod
-    def of(cls, job: Job) -> "JobOut":
+    def of(cls, job: Job, *, n_ahead: int | None) -> "JobOut":
         return cls(
             **asdict(job),
             progress=_progress(job),
-            links=JobLinks(self_=f"/api/jobs/{job.id}", events=f"/ws/{job.user_id}"),
+            n_ahead=n_ahead,
+            links=JobLinks(
+                self_=f"/api/jobs/{job.id}",
+                events=f"/ws/{job.user_id}",
+                cancel=f"/api/jobs/{job.id}/cancel",
+            ),
         )
+
+
+class JobPage(BaseModel):
+    items: list[JobOut]
+    next_page_token: str | None
 
 
 def _progress(job: Job) -> JobProgress | None:

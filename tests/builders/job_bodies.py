@@ -29,8 +29,18 @@ def run(job: Job, context: JobContext) -> Callable[[UnitOfWork], None]:
     for done in range(1, N_SHARDS + 1):
         context.on_progress(done, N_SHARDS)
     plan: list[str] = job.params["plan"]
-    _LIVES[plan[min(job.attempt, len(plan)) - 1]]()
+    life = plan[min(job.attempt, len(plan)) - 1]
+    if life == "canceled":
+        _until_canceled(context)
+    _LIVES[life]()
     return lambda tx: _write_result(tx, job)
+
+
+def _until_canceled(context: JobContext) -> None:
+    """Goes on with its shards; raises when it hears of it."""
+    for _ in range(1000):
+        context.on_progress(N_SHARDS, N_SHARDS)
+        time.sleep(0.02)
 
 
 def _write_result(tx: UnitOfWork, job: Job) -> None:
@@ -82,6 +92,7 @@ _LIVES = {
     "no_space": _no_space,
     "kill": _kill,
     "slow": _slow,
+    "canceled": _complete,
 }
 
 BODIES: Bodies = {kind: JobBody(run=run, fail=fail, clean_up=clean_up) for kind in JobKind}

@@ -2,6 +2,7 @@
 
 import threading
 import time
+from dataclasses import replace
 
 import pytest
 
@@ -10,6 +11,7 @@ from core.records.records import GenomicData
 from core.records.session import Database
 from core.storage.objects import ObjectStore
 from jobs.attempt import JobEnvironment, run_attempt
+from tests.builders import job_bodies
 from tests.builders.job_bodies import BODIES, N_SHARDS, result_key
 from tests.builders.records import USER
 
@@ -178,3 +180,68 @@ def test_a_long_attempt_keeps_its_lease_by_heartbeats(
         time.sleep(0.05)
     with database.reading() as tx:
         assert tx.jobs.get(job.id, user_id=None).state is JobState.COMPLETE
+
+
+def cancel(database: Database, job: Job) -> Job:
+    with database.transaction() as tx:
+        return tx.jobs.cancel(job.id, user_id=USER)
+
+
+def test_a_running_job_that_is_canceled_stops_at_a_shard_and_keeps_nothing(
+    database: Database, environment: JobEnvironment, objects: ObjectStore
+) -> None:
+    environment = replace(environment, heartbeat_seconds=0.05)
+    job = submit(database, "canceled")
+    leased = lease(database)
+    attempt = threading.Thread(target=run_attempt, args=(leased, environment, BODIES[KIND]))
+    attempt.start()
+    while state_of(database, job) is not JobState.RUNNING:
+        time.sleep(0.01)
+    assert cancel(database, job).state is JobState.CANCELING
+    attempt.join(10)
+    assert state_of(database, job) is JobState.CANCELED
+    assert genomic_data_of(database, job).problem == {
+        "code": "job_canceled",
+        "detail": "The job was canceled.",
+    }
+    assert not objects.exists(result_key(leased))
+    assert states_of(database, job)[-3:] == ["CANCELING", "upload_complete", "CANCELED"]
+
+
+def test_a_job_that_is_canceled_before_it_runs_never_does(
+    database: Database, environment: JobEnvironment, objects: ObjectStore
+) -> None:
+    job = submit(database, "complete")
+    leased = lease(database)
+    cancel(database, job)
+    run_attempt(leased, environment, BODIES[KIND])
+    assert state_of(database, job) is JobState.CANCELED
+    assert not objects.exists(result_key(leased))
+
+
+@pytest.mark.parametrize("plan", ["infrastructure_error", "user_error", "mistake_of_ours"])
+def test_a_canceled_job_is_not_tried_again_whatever_ends_its_attempt(
+    plan: str, database: Database, environment: JobEnvironment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = submit(database, plan)
+    life = job_bodies._LIVES[plan]
+
+    def canceled_meanwhile() -> None:
+        cancel(database, job)
+        life()
+
+    monkeypatch.setitem(job_bodies._LIVES, plan, canceled_meanwhile)
+    assert attempt(database, environment).state is JobState.CANCELED
+
+
+def test_a_job_that_is_done_before_it_hears_of_it_is_complete(
+    database: Database, environment: JobEnvironment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = submit(database, "complete")
+    monkeypatch.setitem(job_bodies._LIVES, "complete", lambda: cancel(database, job))
+    assert attempt(database, environment).state is JobState.COMPLETE
+
+
+def state_of(database: Database, job: Job) -> JobState:
+    with database.reading() as tx:
+        return tx.jobs.get(job.id, user_id=None).state

@@ -182,3 +182,29 @@ def test_making_workers_ready_holds_up_no_job(
         assert (ended.state, ended.attempt) == (JobState.COMPLETE, 1)
     finally:
         ray.kill(actor)
+
+
+def test_canceled_jobs_end_whether_they_wait_run_or_have_lost_their_worker(
+    start: Callable[[], Any], database: Database, environment: JobEnvironment
+) -> None:
+    lost, waits = submit(database, "complete"), submit(database, "complete")
+    with database.transaction() as tx:
+        tx.jobs.lease(Queue.GENOMIC_PROCESSING, owner="a dead worker", seconds=0.5)
+        for job in (lost, waits):
+            tx.jobs.cancel(job.id, user_id=USER)
+    runs = submit(database, "canceled")
+    start()
+    while True:
+        with database.reading() as tx:
+            if tx.jobs.get(runs.id, user_id=None).state is JobState.RUNNING:
+                break
+        time.sleep(0.05)
+    with database.transaction() as tx:
+        tx.jobs.cancel(runs.id, user_id=USER)
+    ended = wait_for_end(database, lost, waits, runs)
+    assert [(job.state, job.attempt) for job in ended] == [
+        (JobState.CANCELED, 1),
+        (JobState.CANCELED, 0),
+        (JobState.CANCELED, 1),
+    ]
+    assert list(open_objects(environment.objects).keys("results")) == []

@@ -28,7 +28,9 @@ ROUTES = {
     ("get", "/api/prs/scores/{prs_id}/download"),
     ("get", "/api/prs/scores/{prs_id}/report"),
     ("get", "/api/prs/scores/{prs_id}/report.json"),
+    ("get", "/api/jobs"),
     ("get", "/api/jobs/{job_id}"),
+    ("post", "/api/jobs/{job_id}/cancel"),
     ("get", "/health"),
 }
 

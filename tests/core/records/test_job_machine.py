@@ -9,6 +9,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, rule
 
+from core.errors import ConflictError
 from core.job import LEASED, TRANSITIONS, Job, JobKind, JobState
 from core.records.repositories import LeaseLostError
 from core.records.session import Database
@@ -69,6 +70,21 @@ class JobMachine(RuleBasedStateMachine):
             return
         with self.database.transaction() as tx:
             self.current[attempt.id] = tx.jobs.advance(attempt, state)
+
+    @rule(data=st.data())
+    def cancel(self, data: st.DataObject) -> None:
+        if not self.current:
+            return
+        job = self.current[data.draw(st.sampled_from(sorted(self.current)))]
+        with self.database.transaction() as tx:
+            if job.state.is_terminal and job.state is not JobState.CANCELED:
+                with pytest.raises(ConflictError, match=f"has ended: {job.state}"):
+                    tx.jobs.cancel(job.id, user_id=job.user_id)
+                return
+            canceled = tx.jobs.cancel(job.id, user_id=job.user_id)
+        expected = job.state if job.state is JobState.CANCELED else JobState.CANCELING
+        assert canceled.state is expected
+        self.current[job.id] = canceled
 
     @rule(attempt=attempts)
     def heartbeat(self, attempt: Job | None) -> None:

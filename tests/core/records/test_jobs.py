@@ -172,3 +172,49 @@ def test_a_completed_job_tells_success_and_a_failed_one_error(database: Database
         tx.jobs.advance(running(tx, KIND), JobState.SYSTEM_ERROR, problem=PROBLEM)
         assert tx.recorded[-1].message["status"] == "error"
         assert tx.recorded[-1].message["data"]["problem"] == PROBLEM
+
+
+def test_a_users_jobs_are_listed_newest_first_by_state_and_page(database: Database) -> None:
+    with database.transaction() as tx:
+        jobs = [submit(tx) for _ in range(4)]
+        submit(tx, user_id="eve")
+        tx.jobs.cancel(jobs[1].id, user_id=USER)
+        ids = [job.id for job in jobs]
+        assert [job.id for job in tx.jobs.of_user(USER)] == ids[::-1]
+        assert [job.id for job in tx.jobs.of_user(USER, limit=2, before=ids[3])] == ids[2:0:-1]
+        queued = tx.jobs.of_user(USER, states=[JobState.QUEUED])
+        assert [job.id for job in queued] == [ids[3], ids[2], ids[0]]
+
+
+def test_those_ahead_are_the_older_queued_jobs_of_the_queue(database: Database) -> None:
+    with database.transaction() as tx:
+        submit(tx, kind=JobKind.CALCULATE_PRS_SCORE)
+        first, second, third = submit(tx), submit(tx, user_id="eve"), submit(tx)
+        assert [tx.jobs.n_ahead(job) for job in (first, second, third)] == [0, 1, 2]
+        tx.jobs.lease(QUEUE, owner="worker", seconds=30)
+        assert tx.jobs.n_ahead(third) == 1
+
+
+def test_a_queued_job_is_canceled_by_whoever_looks_for_lost_ones(database: Database) -> None:
+    with database.transaction() as tx:
+        job = submit(tx)
+        assert tx.jobs.expired() == []
+        canceling = tx.jobs.cancel(job.id, user_id=USER)
+        assert tx.jobs.expired() == [canceling]
+        assert tx.jobs.lease(QUEUE, owner="worker", seconds=30) is None
+
+
+def test_a_worker_keeps_the_lease_of_a_job_that_is_to_end(database: Database) -> None:
+    with database.transaction() as tx:
+        job = running(tx, submit(tx).kind)
+        tx.jobs.cancel(job.id, user_id=USER)
+        assert tx.jobs.expired() == []
+        assert tx.jobs.heartbeat(job, seconds=30).state is JobState.CANCELING
+
+
+def test_only_the_owner_cancels(database: Database) -> None:
+    with database.transaction() as tx:
+        job = submit(tx)
+        with pytest.raises(NotFoundError):
+            tx.jobs.cancel(job.id, user_id="eve")
+        assert tx.jobs.get(job.id, user_id=USER).state is JobState.QUEUED

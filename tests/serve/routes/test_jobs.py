@@ -1,0 +1,58 @@
+"""Jobs over HTTP: listed, shown, canceled."""
+
+from fastapi.testclient import TestClient
+
+from core.events import Event
+from core.job import Job, JobKind, JobState
+from core.records.session import Database
+from tests.builders.records import USER, running
+
+
+def submit(database: Database, n: int = 1, *, user_id: str = USER) -> list[Job]:
+    with database.transaction() as tx:
+        return [tx.jobs.submit(JobKind.PROCESS_GENOMIC_FILE, user_id, {}) for _ in range(n)]
+
+
+def test_a_users_jobs_come_in_pages_newest_first(client: TestClient, database: Database) -> None:
+    jobs = submit(database, 3)
+    submit(database, user_id="eve")
+    page = client.get("/api/jobs", params={"user_id": USER, "limit": 2}).json()
+    assert [item["id"] for item in page["items"]] == [jobs[2].id, jobs[1].id]
+    assert [item["n_ahead"] for item in page["items"]] == [2, 1]
+    more = {"user_id": USER, "page_token": page["next_page_token"]}
+    last = client.get("/api/jobs", params=more).json()
+    assert [item["id"] for item in last["items"]] == [jobs[0].id]
+    assert last["next_page_token"] is None
+
+
+def test_jobs_of_some_states_are_asked_for(client: TestClient, database: Database) -> None:
+    first, second = submit(database, 2)
+    with database.transaction() as tx:
+        running(tx, first.kind)
+    params = {"user_id": USER, "state": ["RUNNING", "CANCELED"]}
+    (item,) = client.get("/api/jobs", params=params).json()["items"]
+    assert (item["id"], item["state"], item["n_ahead"]) == (first.id, "RUNNING", None)
+    assert client.get(f"/api/jobs/{second.id}").json()["n_ahead"] == 0
+    assert client.get("/api/jobs", params={"user_id": USER, "state": "DONE"}).status_code == 422
+
+
+def test_a_job_is_canceled_once_and_everyone_hears_of_it(
+    client: TestClient, database: Database, announced: list[Event]
+) -> None:
+    (job,) = submit(database)
+    link = client.get(f"/api/jobs/{job.id}").json()["links"]["cancel"]
+    for _ in range(2):
+        answer = client.post(link)
+        assert answer.status_code == 202, answer.text
+        assert answer.json()["state"] == "CANCELING"
+    assert [event.data["state"] for event in announced] == ["CANCELING"]
+
+
+def test_a_job_that_has_ended_cannot_be_canceled(client: TestClient, database: Database) -> None:
+    (job,) = submit(database)
+    with database.transaction() as tx:
+        tx.jobs.advance(running(tx, job.kind), JobState.COMPLETE)
+    answer = client.post(f"/api/jobs/{job.id}/cancel")
+    assert answer.status_code == 409
+    assert answer.json()["detail"] == f"Job {job.id} has ended: COMPLETE."
+    assert client.post("/api/jobs/999/cancel").status_code == 404
