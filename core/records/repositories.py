@@ -13,9 +13,9 @@ from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import Any, TypeVar
 
-from sqlalchemy import ColumnElement, Select, func, or_, select, true, update
+from sqlalchemy import ColumnElement, ScalarSelect, Select, func, or_, select, true, update
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.orm import InstrumentedAttribute, Session
+from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
 
 from core.errors import ConflictError, InfrastructureError, NotFoundError
 from core.events import Event, JobStateChanged, Payload, PrsReady, UploadComplete
@@ -196,13 +196,14 @@ class JobRepository:
         return _job(row)
 
     def lease(self, queue: Queue, *, owner: str, seconds: float) -> Job | None:
-        """Takes the oldest QUEUED job that is due, as a new attempt in INITIALIZING."""
+        """Takes a QUEUED job that is due, as a new attempt in INITIALIZING: the oldest of the users
+        who have the fewest under way in this queue, so that nobody waits for all of another's."""
         now = _now(self._session)
         due = or_(JobTable.not_before.is_(None), JobTable.not_before <= now)
         job_id = self._session.scalar(
             select(JobTable.id)
             .where(JobTable.queue == queue, JobTable.state == JobState.QUEUED, due)
-            .order_by(JobTable.id)
+            .order_by(_n_under_way(queue), JobTable.id)
             .limit(1)
             .with_for_update(skip_locked=True)
         )
@@ -301,7 +302,8 @@ class JobRepository:
         return [_job(row) for row in self._session.scalars(page)]
 
     def n_ahead(self, job: Job) -> int:
-        """How many jobs of the queue are leased before this one, which is QUEUED."""
+        """How many jobs of the queue were QUEUED before this one and still are. It may pass those
+        of users who have more under way."""
         return self._session.scalars(
             select(func.count())
             .select_from(JobTable)
@@ -353,6 +355,17 @@ class JobRepository:
         job = _job(row)
         self._events.append(job.user_id, JobStateChanged(job), job_id=job.id)
         return job
+
+
+def _n_under_way(queue: Queue) -> ScalarSelect[int]:
+    """Leased jobs of a queue that the user of a row of JobTable has."""
+    other = aliased(JobTable)
+    return (
+        select(func.count())
+        .where(other.queue == queue, other.state.in_(LEASED), other.user_id == JobTable.user_id)
+        .correlate(JobTable)
+        .scalar_subquery()
+    )
 
 
 class GenomicDataRepository:

@@ -28,7 +28,7 @@ class JobOut(BaseModel):
     state: JobState
     attempt: int
     progress: JobProgress | None = Field(description="Shards; absent before the plan is made.")
-    n_ahead: int | None = Field(description="Queued jobs that start before this queued one.")
+    n_ahead: int | None = Field(description="Older jobs in its queue; users take turns.")
     problem: dict[str, Any] | None
     created_at: datetime
     updated_at: datetime

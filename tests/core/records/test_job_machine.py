@@ -53,7 +53,12 @@ class JobMachine(RuleBasedStateMachine):
             assert job is None
             return None
         assert job is not None
-        assert job.id == min(other.id for other in queued)
+        leased = [
+            other.user_id
+            for other in self.current.values()
+            if other.kind is kind and other.state in LEASED
+        ]
+        assert job.id == min((leased.count(other.user_id), other.id) for other in queued)[1]
         assert job.attempt == self.current[job.id].attempt + 1
         self.current[job.id] = job
         return job

@@ -218,3 +218,12 @@ def test_only_the_owner_cancels(database: Database) -> None:
         with pytest.raises(NotFoundError):
             tx.jobs.cancel(job.id, user_id="eve")
         assert tx.jobs.get(job.id, user_id=USER).state is JobState.QUEUED
+
+
+def test_users_take_turns_however_many_jobs_one_of_them_has(database: Database) -> None:
+    with database.transaction() as tx:
+        mine = [submit(tx) for _ in range(4)]
+        other = [submit(tx, user_id="eve") for _ in range(2)]
+        leased = [tx.jobs.lease(QUEUE, owner="worker", seconds=30) for _ in range(6)]
+    in_turn = [mine[0], other[0], mine[1], other[1], mine[2], mine[3]]
+    assert [job and job.id for job in leased] == [job.id for job in in_turn]
