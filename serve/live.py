@@ -1,4 +1,4 @@
-"""WebSocket events over one event log: a hub per replica, a mailbox per socket.
+"""Live events over one event log: a hub per replica, a mailbox per WebSocket or event stream.
 
 The event table is the truth, the JobStatus actor only says quickly what was added to it. Each
 socket knows the `sequence` it has sent last: the next one goes straight out, a gap is filled from
@@ -17,12 +17,16 @@ Messages are those of core.events. Close codes:
     1013  the client reads too slowly, or the event     yes, later, with ?after=SEQUENCE
           table is away
     1006  (no frame) the replica or the network died    yes, with ?after=SEQUENCE
+
+An event stream (server-sent events, WHATWG HTML section 9.2) has no codes: it ends where a socket
+would be closed, and browsers come back by themselves with Last-Event-ID, the last sequence.
 """
 
 import asyncio
+import json
 import logging
 import random
-from collections.abc import AsyncIterator, Awaitable, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from enum import IntEnum
@@ -57,6 +61,7 @@ class LiveLimits:
     replay_page: int = 500
     max_age_seconds: float = 15 * 60.0
     send_timeout_seconds: float = 20.0
+    comment_seconds: float = 15.0
     poll_seconds: float = 10.0
     sweep_seconds: float = 2.0
     sweep_without_status_seconds: float = 0.5
@@ -290,16 +295,71 @@ async def serve_socket(hub: Hub, socket: WebSocket, user_id: str, after: int | N
     subscription = hub.subscribe(user_id, newest if after is None else min(after, newest))
     try:
         await socket.send_json(unrecorded_message(Connected(user_id=user_id, sequence=newest)))
-        subscription.mailbox.mark_behind()
-        await _until_the_end(hub, socket, subscription)
+        code = await _until_the_end(hub, socket.send_json, subscription, _client_leaves(socket))
+        if code is not None:
+            await _close(socket, code)
     except WebSocketDisconnect:
         logger.debug("a client left while it was being sent to")
     finally:
         hub.unsubscribe(subscription)
 
 
-async def _until_the_end(hub: Hub, socket: WebSocket, subscription: Subscription) -> None:
-    """Send until the client leaves, reads too slowly, grows too old, or the replica stops."""
+async def open_stream(hub: Hub, user_id: str, after: int | None) -> AsyncIterator[str]:
+    """The text of one client's event stream, which begins with `connected`.
+
+    `after` as in serve_socket. A comment says that the stream lives where there is nothing else.
+    Raises InfrastructureError, before anything is sent, while the event table is away.
+    """
+    newest = (await hub.log.last_sequences([user_id])).get(user_id, 0)
+    seen = newest if after is None else min(after, newest)
+    return _stream(hub, Connected(user_id=user_id, sequence=newest), seen)
+
+
+async def _stream(hub: Hub, connected: Connected, seen: int) -> AsyncIterator[str]:
+    subscription = hub.subscribe(connected.user_id, seen)
+    outbox = asyncio.Queue[Message | None](1)  # a client that reads slowly holds up its sender
+
+    async def send_all() -> None:
+        try:
+            await _until_the_end(hub, outbox.put, subscription)
+        finally:
+            hub.unsubscribe(subscription)
+        await outbox.put(None)
+
+    sending = asyncio.create_task(send_all())
+    try:
+        yield f"retry: {_COME_BACK_MILLISECONDS}\n{_as_text(unrecorded_message(connected))}"
+        while True:
+            try:
+                message = await asyncio.wait_for(outbox.get(), hub.limits.comment_seconds)
+            except TimeoutError:
+                yield ": nothing new\n\n"
+                continue
+            if message is None:
+                return
+            yield _as_text(message)
+    finally:
+        sending.cancel()
+
+
+_COME_BACK_MILLISECONDS = 2000
+
+
+def _as_text(message: Message) -> str:
+    """Of an event that is in the table, the id is its sequence."""
+    sequence = f"id: {message['sequence']}\n" if "sequence" in message else ""
+    return f"{sequence}event: {message['event']}\ndata: {json.dumps(message)}\n\n"
+
+
+Send = Callable[[Message], Awaitable[None]]
+
+
+async def _until_the_end(
+    hub: Hub, send: Send, subscription: Subscription, *others: Awaitable[None]
+) -> CloseCode | None:
+    """Send until the client reads too slowly, grows too old, or the replica stops, or one of the
+    others is done, which has no code."""
+    subscription.mailbox.mark_behind()
     ended: list[CloseCode | None] = []
     async with create_task_group() as group:
 
@@ -307,12 +367,12 @@ async def _until_the_end(hub: Hub, socket: WebSocket, subscription: Subscription
             ended.append(await end)
             group.cancel_scope.cancel()
 
-        group.start_soon(race, _Sender(hub, socket, subscription).run())
-        group.start_soon(race, _client_leaves(socket))
+        group.start_soon(race, _Sender(hub, send, subscription).run())
         group.start_soon(race, _replica_stops(hub))
         group.start_soon(race, _grows_old(hub.limits))
-    if ended[0] is not None:
-        await _close(socket, ended[0])
+        for other in others:
+            group.start_soon(race, other)
+    return ended[0]
 
 
 async def _close(socket: WebSocket, code: CloseCode) -> None:
@@ -339,11 +399,11 @@ async def _grows_old(limits: LiveLimits) -> CloseCode:
 
 
 class _Sender:
-    """Writes one subscription to its socket; returns when the client is too slow."""
+    """Writes one subscription to its client; returns when the client is too slow."""
 
-    def __init__(self, hub: Hub, socket: WebSocket, subscription: Subscription) -> None:
+    def __init__(self, hub: Hub, send: Send, subscription: Subscription) -> None:
         self._hub = hub
-        self._socket = socket
+        self._send_json = send
         self._place = subscription
         self._ended_jobs: set[int] = set()
 
@@ -403,4 +463,4 @@ class _Sender:
 
     async def _send(self, message: Message) -> None:
         with fail_after(self._hub.limits.send_timeout_seconds):
-            await self._socket.send_json(message)
+            await self._send_json(message)

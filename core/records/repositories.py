@@ -151,6 +151,16 @@ class EventRepository:
         )
         return [_event(row) for row in rows]
 
+    def of_job(self, job_id: int, sequence: int, *, limit: int) -> list[Event]:
+        """The job's events that follow its user's `sequence`, oldest first."""
+        rows = self._session.scalars(
+            select(EventTable)
+            .where(EventTable.job_id == job_id, EventTable.sequence > sequence)
+            .order_by(EventTable.sequence)
+            .limit(limit)
+        )
+        return [_event(row) for row in rows]
+
     def last_sequence(self, user_id: str) -> int:
         return self.last_sequences([user_id])[user_id]
 

@@ -9,7 +9,7 @@ from core.job import Job, JobState
 from core.records.repositories import UnitOfWork
 from serve.errors import problem_responses
 from serve.schemas.genomic_data import RecordId, UserIdText
-from serve.schemas.jobs import JobOut, JobPage
+from serve.schemas.jobs import JobEvents, JobOut, JobPage
 from serve.schemas.page import PageSize, PageToken, link_next, page_start, page_token
 from serve.services import ServicesOf
 
@@ -59,6 +59,21 @@ def cancel_job(job_id: RecordId, services: ServicesOf) -> JobOut:
         job = _out(tx, tx.jobs.cancel(job_id, user_id=None))
     services.announce(tx.recorded)
     return job
+
+
+@router.get("/{job_id}/events", responses=problem_responses(404, 422))
+def list_job_events(
+    job_id: RecordId,
+    services: ServicesOf,
+    after: Annotated[int, Query(ge=0, le=2**63 - 1, description="The last `sequence` seen.")] = 0,
+    limit: PageSize = 50,
+) -> JobEvents:
+    """What the log has of a job, oldest first: the messages of its user's WebSocket, but for
+    progress, which is in the job. `sequence` counts over all events of the user."""
+    with services.database.reading() as tx:
+        job = tx.jobs.get(job_id, user_id=None)
+        events = tx.events.of_job(job.id, after, limit=limit)
+    return JobEvents(items=[event.message for event in events])
 
 
 def _out(tx: UnitOfWork, job: Job) -> JobOut:

@@ -17,6 +17,7 @@ class JobProgress(BaseModel):
 class JobLinks(BaseModel):
     self_: str = Field(serialization_alias="self")
     events: str
+    log: str
     cancel: str
 
 
@@ -45,9 +46,14 @@ class JobOut(BaseModel):
             links=JobLinks(
                 self_=f"/api/jobs/{job.id}",
                 events=f"/ws/{job.user_id}",
+                log=f"/api/jobs/{job.id}/events",
                 cancel=f"/api/jobs/{job.id}/cancel",
             ),
         )
+
+
+class JobEvents(BaseModel):
+    items: list[dict[str, Any]]
 
 
 class JobPage(BaseModel):

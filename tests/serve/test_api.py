@@ -30,6 +30,7 @@ ROUTES = {
     ("get", "/api/prs/scores/{prs_id}/report.json"),
     ("get", "/api/jobs"),
     ("get", "/api/jobs/{job_id}"),
+    ("get", "/api/jobs/{job_id}/events"),
     ("post", "/api/jobs/{job_id}/cancel"),
     ("get", "/health"),
 }

@@ -5,6 +5,7 @@ import io
 import json
 import socket as sockets
 import time
+from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -202,6 +203,35 @@ def test_more_sockets_than_serves_default_limit_do_not_block_each_other(
             socket = stack.enter_context(live_service.events(f"many-{number}"))
             assert json.loads(socket.recv(timeout=10))["event"] == "connected"
         assert http.get("/health").status_code == 200
+
+
+def test_an_event_stream_tells_of_a_job_while_it_runs_and_again_to_who_comes_back(
+    live_service: LiveService,
+) -> None:
+    with live_service.http() as http, http.stream("GET", "/ws/streamed/stream") as stream:
+        lines = stream.iter_lines()
+        assert next(lines) == "retry: 2000"
+        assert next(lines) == "event: connected"
+        live_service.upload("streamed", b"not a genotype file", name="x.vcf")
+        told = lines_until(lines)
+    last = max(int(line.removeprefix("id: ")) for line in told if line.startswith("id: "))
+    comes_back = {"Last-Event-ID": f"{last - 1}"}
+    with (
+        live_service.http() as http,
+        http.stream("GET", "/ws/streamed/stream", headers=comes_back) as stream,
+    ):
+        again = lines_until(stream.iter_lines())
+    assert [line for line in again if line.startswith("id: ")] == [f"id: {last}"]
+
+
+def lines_until(lines: Iterator[str]) -> list[str]:
+    """Up to the one that says that a job has failed by its data."""
+    seen: list[str] = []
+    for line in lines:
+        seen.append(line)
+        if '"state": "EXECUTOR_ERROR"' in line:
+            return seen
+    raise AssertionError(f"the stream ended: {seen}")
 
 
 def test_a_page_of_another_origin_may_not_listen(live_service: LiveService) -> None:

@@ -56,3 +56,20 @@ def test_a_job_that_has_ended_cannot_be_canceled(client: TestClient, database: D
     assert answer.status_code == 409
     assert answer.json()["detail"] == f"Job {job.id} has ended: COMPLETE."
     assert client.post("/api/jobs/999/cancel").status_code == 404
+
+
+def test_the_events_of_a_job_are_those_of_its_users_log(
+    client: TestClient, database: Database
+) -> None:
+    first, second = submit(database, 2)
+    with database.transaction() as tx:
+        tx.jobs.advance(running(tx, first.kind), JobState.COMPLETE)
+        log = [event.message for event in tx.events.after(USER, 0)]
+    link = client.get(f"/api/jobs/{first.id}").json()["links"]["log"]
+    found = client.get(link).json()["items"]
+    assert found == [message for message in log if message["data"]["job_id"] == first.id]
+    assert [message["sequence"] for message in found] == [1, 3, 4, 5]
+    params = {"after": 3, "limit": 1}
+    assert client.get(link, params=params).json()["items"] == [found[2]]
+    assert len(client.get(f"/api/jobs/{second.id}/events").json()["items"]) == 1
+    assert client.get("/api/jobs/999/events").status_code == 404
