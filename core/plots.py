@@ -4,6 +4,8 @@ Lines and text take the colour of the text around them, so that a plot is readab
 theme and in the dark one.
 """
 
+import re
+from collections.abc import Mapping
 from html import escape
 from typing import Any
 
@@ -15,6 +17,7 @@ WIDTH = 560
 _SCHEMA = "https://vega.github.io/schema/vega-lite/v5.json"  # a name, which nothing asks for
 _TEXT = "currentColor"
 _CONFIG: Chart = {
+    "aria": False,  # the marks of an image are not read out; their names are a third of its bytes
     "font": "system-ui, sans-serif",
     "view": {"stroke": None},
     "bar": {"color": "#2b8cbe"},
@@ -28,14 +31,29 @@ _CONFIG: Chart = {
 }
 
 
+_NO_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+"""All but Char of XML 1.0 (2.2). The library ends the process where a text to draw has one."""
+
+
 def svg_of(chart: Chart, title: str, description: str = "") -> str:
-    """The picture of a specification, as an `<svg>` element that says what it shows."""
+    """The picture of a specification, as an `<svg>` element that says what it shows. Characters
+    that no XML may have are drawn as U+FFFD."""
     import vl_convert  # noqa: PLC0415 - a JavaScript engine, which nothing but a page needs
 
-    svg = vl_convert.vegalite_to_svg(
-        {"$schema": _SCHEMA, "width": WIDTH, "background": None, "config": _CONFIG, **chart},
-        allowed_base_urls=[],
-    )
+    spec = {"$schema": _SCHEMA, "width": WIDTH, "background": None, "config": _CONFIG, **chart}
+    svg = vl_convert.vegalite_to_svg(_drawable(spec), allowed_base_urls=[])
     start, _, content = svg.partition(">")
-    said = f"<title>{escape(title)}</title><desc>{escape(description or title)}</desc>"
-    return f'{start} role="img" aria-label="{escape(title)}">{said}{content}'
+    name, said = (escape(_drawable(text)) for text in (title, description or title))
+    head = f"<title>{name}</title><desc>{said}</desc>"
+    return f'{start} role="img" aria-label="{name}">{head}{content}'
+
+
+def _drawable(value: Any) -> Any:
+    """The same JSON without what cannot stand in XML."""
+    if isinstance(value, str):
+        return _NO_XML.sub("\N{REPLACEMENT CHARACTER}", value)
+    if isinstance(value, Mapping):
+        return {_drawable(key): _drawable(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_drawable(item) for item in value]
+    return value

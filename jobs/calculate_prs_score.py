@@ -26,6 +26,7 @@ from core.records.records import GenomicData, RecordStatus, ScoreResult
 from core.records.repositories import UnitOfWork
 from core.records.session import Database
 from core.scoring.policy import Absent
+from core.scoring.report.quality import quality_of_upload
 from core.scoring.report.write import write_report
 from core.scoring.results import MATCHES, REPORT_JSON, REPORT_PAGE, SCORES, SUMMARY
 from core.scoring.scores import ScoreStatus
@@ -43,13 +44,15 @@ RESULTS = (SCORES, MATCHES, SUMMARY, REPORT_JSON, REPORT_PAGE)
 
 @dataclass(frozen=True, slots=True)
 class _Work:
-    """What to score: the upload, its store where it has one that answers, scoring files by
-    accession, the chain file that lifts over those of the other build, where there is one, what
-    absent sites count as, and the FASTA where something asks for REF and there is one."""
+    """What to score: the upload, its store where it has one that answers, the one with its quality
+    where it has any, scoring files by accession, the chain file that lifts over those of the other
+    build, where there is one, what absent sites count as, and the FASTA where something asks for
+    REF and there is one."""
 
     data: GenomicData
     file_uri: str
     store_uri: str | None
+    quality_uri: str | None
     paths: Mapping[str, Path]
     chain: Path | None
     absent: Absent
@@ -84,7 +87,8 @@ def run(job: Job, context: JobContext) -> Callable[[UnitOfWork], None]:
         summary = in_user_words(summary, work.names)
         summary["genotypes"] = [{"uri": work.data.filename, "sha256": work.data.sha256}]
         (output / SUMMARY).write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
-        write_report(output, looked, work.data.metadata_json)
+        quality = quality_of_upload(work.data.metadata_json, work.quality_uri, context.s3)
+        write_report(output, looked, quality)
         sums = _sums_of_one_sample(output / SCORES, summary["n_samples"])
         prefix = _prefix(job)
         for name in RESULTS:
@@ -156,13 +160,14 @@ def _work(job: Job, context: JobContext) -> _Work:
     }
     objects, build = context.objects, data.build
     is_gvcf = _is_gvcf(data, context)
-    has_store = data.store_url is not None and not is_gvcf
+    stored = objects.uri_of(data.store_url) if data.store_url is not None else None
     absent = Absent(job.params.get("absent", Absent.UNMATCHED))  # older jobs do not say
     asks_for_ref = is_gvcf or absent is Absent.REFERENCE
     return _Work(
         data=data,
         file_uri=objects.uri_of(data.file_url),
-        store_uri=objects.uri_of(str(data.store_url)) if has_store else None,
+        store_uri=None if is_gvcf else stored,
+        quality_uri=stored,
         paths=paths,
         chain=context.chains.get(build) if build is not None else None,
         absent=absent,

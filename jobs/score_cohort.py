@@ -237,10 +237,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _write_report(request: CohortScoring, summary: Mapping[str, Any]) -> None:
     # Most runs ask for none
+    from core.scoring.report.quality import quality_of_genotypes  # noqa: PLC0415
     from core.scoring.report.write import write_report  # noqa: PLC0415
 
+    quality = quality_of_genotypes(request.genotypes, request.s3)
     with held(request.output):
-        write_report(request.output, look_for_reference_calls(request, summary))
+        write_report(request.output, look_for_reference_calls(request, summary), quality)
 
 
 def _refusals(summary: Mapping[str, Any]) -> list[str]:

@@ -17,6 +17,7 @@ from core.genotypes.known_sites import KnownSites
 from core.genotypes.quality import QualityCounter, QualityCounts
 from core.genotypes.quality_summary import (
     SAMPLES_KEY,
+    SUMMARY_KEY,
     parquet_of,
     summarise_quality,
     variants_key,
@@ -87,10 +88,11 @@ def summarise_cohort(
     n_multiallelic, variants_by_type (ALT alleles), ti_tv, call_rate, contigs (records by canonical
     name), and quality (core.genotypes.quality_summary.QualitySummary).
 
-    The same pass writes the cohort's genotype store, where `store` is given, and the tables of
-    quality_summary in it. `on_progress(done, total)` counts shards. Raises GenotypeFileError with
-    the line for a file that cannot be read to its end, CohortError where files do not belong
-    together, GenomeBuildError where headers and positions tell different builds.
+    The same pass writes the cohort's genotype store, where `store` is given, and these facts and
+    the tables of quality_summary in it. `on_progress(done, total)` counts shards. Raises
+    GenotypeFileError with the line for a file that cannot be read to its end, CohortError where
+    files do not belong together, GenomeBuildError where headers and positions tell different
+    builds.
     """
     cohort = open_cohort(uris, s3=s3)
     shards = plan_cut(cohort, shard_bytes, n_scores=0).shards
@@ -105,15 +107,17 @@ def summarise_cohort(
     in_order = [facts_of[shard.index] for shard in shards]
     build = _build_evidence(cohort, in_order)
     samples = sample_table(cohort.samples, counts)
-    if store is not None:
-        store.put(SAMPLES_KEY, parquet_of(samples))
-        _publish(store, cohort, build, in_order)
-    return {
+    facts = {
         **build_facts(build),
         "is_gvcf": has_reference_blocks(cohort),
         **_facts(cohort, in_order),
         "quality": _quality(samples, in_order),
     }
+    if store is not None:
+        store.put(SAMPLES_KEY, parquet_of(samples))
+        store.put(SUMMARY_KEY, json.dumps(facts).encode())
+        _publish(store, cohort, build, in_order)
+    return facts
 
 
 def _build_evidence(

@@ -32,6 +32,7 @@ from core.genotypes.directory_cache import DirectoryCache
 from core.genotypes.store_writer import StoreTarget
 from core.genotypes.tabix import parse_index
 from core.genotypes.vcf_wanted import id_table
+from core.scoring.report.quality import quality_of_genotypes
 from core.scoring.report.write import write_report
 from core.storage.objects import ObjectsLocation
 from jobs.run_shards import Executor
@@ -76,7 +77,7 @@ def load_usual() -> None:
             stored = _store(genotypes)
             for files in (scores[:1], scores):
                 _score(folder, stored, files, {}, GenotypeField.AUTO)
-        write_report(folder / "results", None)
+            write_report(folder / "results", None, quality_of_genotypes((str(stored),)))
 
 
 def _find_records() -> None:

@@ -1,6 +1,7 @@
 """Quality of a file in a few numbers and histograms, small enough for its record; and the names of
 the tables that hold the rest, beside the file's store.
 
+    quality/summary.json               of the file (jobs.summarise_cohort)
     quality/samples.parquet            a row for each sample (core.genotypes.sample_quality)
     quality/variants-SSSSS.parquet     a row for each variant of shard S (…variant_quality)
 """
@@ -20,6 +21,7 @@ from core.genotypes.sample_quality import HIGH_HETEROZYGOSITY, LOW_HETEROZYGOSIT
 from core.genotypes.variant_quality import CALL_RATE_EDGES, VariantHistograms
 
 QUALITY_FOLDER = "quality"
+SUMMARY_KEY = f"{QUALITY_FOLDER}/summary.json"
 SAMPLES_KEY = f"{QUALITY_FOLDER}/samples.parquet"
 
 _SHARES = (0.0, 0.05, 0.25, 0.5, 0.75, 0.95, 1.0)

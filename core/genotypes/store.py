@@ -8,8 +8,9 @@ A store is a folder, on disk or in a bucket, whose name ends in SUFFIX:
     chunks/SSSSS-NNNNN-sites.arrow, …-tile-000.arrow
                             chunk N of shard S: a run of records on one contig
                             (core.genotypes.store_chunk)
-    quality/…               what was counted while the store was written, which no reader needs
-                            (core.genotypes.quality_summary); gone once samples are appended
+    quality/…               what was counted while the store was written, which reports tell and
+                            no reader needs (core.genotypes.quality_summary); gone once samples
+                            are appended
 
 Everything is JSON and Arrow IPC, for any tool to read. Files are written once. New samples append:
 more tiles for every chunk, and a new manifest in place of the old one.

@@ -1,6 +1,10 @@
 """Reports of real data: a genome that lists variants only, and the cohort with known counts."""
 
 import gzip
+import json
+import shutil
+import statistics
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +12,9 @@ import pyarrow.parquet as pq
 import pytest
 from cyvcf2 import VCF
 
+from core.genome_build import GenomeBuild
 from core.scoring.policy import Compat
+from jobs import store_cohort
 from tests.builders.cohort_run import run_scoring, write_run_report
 from tests.builders.report_page import numbers_in, parse_page
 
@@ -81,3 +87,37 @@ def test_the_report_of_a_cohort_has_the_counts_and_sums_that_are_known(
     assert score["sums"]["n"] == sum(score["sums"]["histogram"]["counts"]) == 2504
     assert score["sums"]["mean"] == pytest.approx(sums.mean(), rel=1e-12)
     assert score["samples"] is None
+
+
+def test_the_report_of_a_stored_cohort_lists_the_outliers_of_plink2(
+    acceptance_data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+):
+    source = acceptance_data / "genotypes/1000g_chr22"
+    store = tmp_path / "cohort.cgstore"
+    vcf = str(source / "cineca_synthetic_subset.vcf.gz")
+    assert store_cohort.main(["--genotypes", vcf, "--output", str(store)]) == 0
+    told = json.loads(capsys.readouterr().out)
+    file = acceptance_data / "scoring_files/custom/PGS001229_22.txt"
+    run_scoring(store, file, tmp_path / "out", build=GenomeBuild.GRCH37)
+    facts, text = reported(store, tmp_path / "out")
+    assert facts["genotypes"]["quality"] == told["quality"]
+    f = plink2_heterozygosity_f(vcf, tmp_path)
+    mean, deviation = statistics.mean(f.values()), statistics.pstdev(f.values())
+    outliers = {name for name, value in f.items() if abs(value - mean) > 3 * deviation}
+    listed = {one["sample_id"] for one in facts["quality_samples"]["samples"]}
+    assert listed == outliers
+    assert 0 < facts["quality_samples"]["n_samples"] == len(outliers)
+    assert all(name in text for name in outliers)
+
+
+def plink2_heterozygosity_f(vcf: str, folder: Path) -> dict[str, float]:
+    """sample -> F, with plink2's own allele frequencies."""
+    if shutil.which("plink2") is None:
+        pytest.skip("plink2 is not installed")
+    words = ["plink2", "--vcf", vcf, "--het", "small-sample", "--max-alleles", "2"]
+    words += ["--double-id", "--out", str(folder / "plink2")]
+    subprocess.run(words, check=True, capture_output=True)
+    head, *lines = (folder / "plink2.het").read_text().splitlines()
+    columns = head.lstrip("#").split("\t")
+    rows = [dict(zip(columns, line.split("\t"), strict=True)) for line in lines]
+    return {row["IID"]: float(row["F"]) for row in rows}

@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from core.scoring.report.quality import GenotypeQuality, quality_of_genotypes
 from core.scoring.report.write import write_report
 from jobs.reference_calls import look_for_reference_calls
 from jobs.run_shards import Executor
@@ -62,12 +63,14 @@ def run_scoring(
 
 
 def write_run_report(
-    genotypes: Path | str, output: Path, metadata: dict[str, Any] | None = None
+    genotypes: Path | str, output: Path, quality: GenotypeQuality | None = None
 ) -> dict[str, Any]:
-    """The facts of the report of results in `output`, written as the command line would."""
+    """The facts of the report of results in `output`, written as the command line would; `quality`
+    is that of the genotypes where they have it from elsewhere."""
     summary = json.loads((output / "summary.json").read_text(encoding="utf-8"))
     request = CohortScoring(genotypes=(str(genotypes),), scoring_files=(), output=output)
-    write_report(output, look_for_reference_calls(request, summary), metadata)
+    quality = quality or quality_of_genotypes(request.genotypes)
+    write_report(output, look_for_reference_calls(request, summary), quality)
     return json.loads((output / "report.json").read_text(encoding="utf-8"))
 
 

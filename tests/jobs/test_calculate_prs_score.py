@@ -134,12 +134,29 @@ def test_the_report_comes_with_the_results_and_names_files_as_the_user_does(
     assert report["inputs"][0] == {"role": "genotypes", "name": FILENAME, "sha256": data.sha256}
     assert report["genotypes"]["n_variants"] == 2
     assert report["genotypes"]["call_rate"] == 1.0
+    assert report["genotypes"]["quality"] == data.quality
+    assert (report["quality_samples"], report["quality_missing"]) == (None, None)
     with objects.open(f"{score.result_url}/report.html") as source:
         page = source.read().decode()
     assert "Ada&#39;s genome.vcf.gz" in page
     for text in (json.dumps(report), page):
         assert "cgstore" not in text
         assert str(environment.scoring_files_dir) not in text
+
+
+def test_the_report_of_a_small_cohort_has_the_quality_of_everybody(
+    database: Database, environment: JobEnvironment, objects: ObjectStore
+) -> None:
+    install_score(environment)
+    records = [Record("1", 1000, ["0/1", "./."]), Record("1", 2000, ["1/1", "0/1"])]
+    content = bgzip(vcf_text(records, samples=["S1", "S2"]))
+    data = processed_upload(database, environment, objects, content)
+    _, (score,) = calculate(database, environment, data, ["PGS000001"])
+    with objects.open(f"{score.result_url}/report.json") as source:
+        report = json.loads(source.read())
+    listed = report["quality_samples"]["samples"]
+    assert [(one["sample_id"], one["call_rate"]) for one in listed] == [("S1", 1.0), ("S2", 0.5)]
+    assert report["quality_missing"] is None
 
 
 def test_a_stored_upload_is_scored_without_its_file(

@@ -11,6 +11,7 @@ from core.errors import CohortError, GenomeBuildError, GenotypeFileError, Scorin
 from core.genome_build import GenomeBuild
 from core.scoring.policy import Compat
 from core.storage.byte_ranges import S3Access
+from jobs import store_cohort
 from jobs.output_folder import held
 from jobs.run_shards import Executor
 from jobs.score_cohort import main, score_cohort
@@ -463,6 +464,19 @@ def test_a_report_is_written_where_it_is_asked_for_and_goes_with_its_results(
     assert {path.name for path in (tmp_path / "out").iterdir()} >= reports
     assert main(arguments(*one_variant, tmp_path / "out")) == 0
     assert {path.name for path in (tmp_path / "out").iterdir()} & reports == set()
+
+
+def test_the_report_of_a_store_has_its_quality_and_that_of_a_file_says_why_not(
+    one_variant: Inputs, tmp_path
+):
+    genotypes, file = one_variant
+    store = tmp_path / "cohort.cgstore"
+    assert store_cohort.main(["--genotypes", str(genotypes), "--output", str(store)]) == 0
+    for source, is_there in ((genotypes, False), (store, True)):
+        assert main(arguments(source, file, tmp_path / "out", "--report")) == 0
+        report = json.loads((tmp_path / "out/report.json").read_text())
+        assert (report["genotypes"] is not None) is is_there
+        assert (report["quality_missing"] is None) is is_there
 
 
 @pytest.mark.ray

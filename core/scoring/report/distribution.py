@@ -63,7 +63,8 @@ def _histogram(values: npt.NDArray[Any], least: float, greatest: float) -> Histo
         edges = _whole_edges(int(least), int(greatest))
     else:
         n_bins = min(_MAX_BINS, math.ceil(math.sqrt(len(values))))
-        edges = np.linspace(least, greatest, n_bins + 1)
+        with np.errstate(over="ignore"):  # of the last edge, which is replaced by `greatest`
+            edges = np.linspace(least, greatest, n_bins + 1)
     counts, _ = np.histogram(values, edges)
     return {"edges": edges.tolist(), "counts": counts.tolist()}
 

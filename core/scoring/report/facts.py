@@ -10,6 +10,7 @@ from core.genotypes.reference_calls import ReferenceCalls
 from core.scoring.policy import ScoringPolicy
 from core.scoring.report import words
 from core.scoring.report.command import TABLES, chosen_fields, command_line
+from core.scoring.report.quality import GenotypeQuality
 from core.scoring.report.schema import (
     NOTICE,
     SCHEMA,
@@ -24,18 +25,9 @@ from core.scoring.report.score_facts import COUNTED, LISTED, lists_samples, scor
 from core.scoring.report.tables import count_fates, lines_of_scores
 from core.scoring.results import MATCHES, SCORES, SUMMARY
 
-GENOTYPE_FACTS = (
-    *("n_variants", "n_multiallelic", "variants_by_type", "ti_tv", "call_rate"),
-    "quality",
-)
-"""Of an upload's metadata."""
 
-
-def report_of(
-    folder: Path, looked: ReferenceCalls | None, metadata: Mapping[str, Any] | None
-) -> Report:
-    """Of the results in `folder`; `looked` is about the first records of the genotypes, `metadata`
-    is that of their upload.
+def report_of(folder: Path, looked: ReferenceCalls | None, quality: GenotypeQuality) -> Report:
+    """Of the results in `folder`; `looked` and `quality` are about the genotypes.
 
     Held at once are some row groups of each table, and the lines of one score.
     """
@@ -55,7 +47,9 @@ def report_of(
         "missing_calls": _missing_calls(summary),
         "policy": _policy(summary),
         "inputs": list(_inputs(summary)),
-        "genotypes": _genotypes(metadata),
+        "genotypes": quality.facts,
+        "quality_samples": quality.samples,
+        "quality_missing": quality.missing,
     }
 
 
@@ -127,8 +121,3 @@ def _inputs(summary: Mapping[str, Any]) -> Iterator[InputFile]:
         if table is not None:
             role = name.replace("_", " ")
             yield {"role": role, "name": table["uri"], "sha256": table["sha256"]}
-
-
-def _genotypes(metadata: Mapping[str, Any] | None) -> dict[str, Any] | None:
-    known = metadata or {}
-    return {name: known[name] for name in GENOTYPE_FACTS if name in known} or None

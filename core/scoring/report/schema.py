@@ -20,6 +20,13 @@ CONTENT_POLICY = (
 """What a browser may load for the page besides the page itself: nothing."""
 
 
+GENOTYPE_FACTS = (
+    *("n_variants", "n_multiallelic", "variants_by_type", "ti_tv", "call_rate"),
+    "quality",
+)
+"""Of what jobs.summarise_cohort tells."""
+
+
 class Fate(TypedDict):
     """Rows of one scoring file that ended alike. `weight_share` is their part of the file's sum of
     |weight|; `reason` is null for plainly matched rows."""
@@ -143,6 +150,29 @@ class Refusal(TypedDict):
     fix: str | None
 
 
+class QualitySample(TypedDict):
+    """As core.genotypes.sample_quality has them."""
+
+    sample_id: str
+    call_rate: float | None
+    het_hom_ratio: float | None
+    ti_tv: float | None
+    n_singletons: int | None
+    heterozygosity_f: float | None
+    inferred_sex: str
+    sex_reason: str
+    contamination_hint: str | None
+    contamination_reason: str
+
+
+class QualitySamples(TypedDict):
+    """`which` is all, or heterozygosity_outliers: of `n_samples` such, the first are listed."""
+
+    which: str
+    n_samples: int
+    samples: list[QualitySample]
+
+
 class Run(TypedDict):
     n_samples: int
     n_records: int
@@ -158,8 +188,9 @@ class Run(TypedDict):
 
 
 class Report(TypedDict):
-    """`made_at` is RFC 3339, UTC. `genotypes` are facts about the genotype file as its upload
-    found them (GENOTYPE_FACTS of its metadata), null where it was not checked."""
+    """`made_at` is RFC 3339, UTC. `genotypes` are GENOTYPE_FACTS as storing or uploading the
+    genotypes found them; `quality_samples` is null for one sample, whose quality is among those.
+    `quality_missing` says why something of both is not there; null where all is."""
 
     schema: str
     notice: str
@@ -171,3 +202,5 @@ class Report(TypedDict):
     policy: list[PolicyField]
     inputs: list[InputFile]
     genotypes: Mapping[str, Any] | None
+    quality_samples: QualitySamples | None
+    quality_missing: str | None

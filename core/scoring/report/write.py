@@ -9,15 +9,14 @@ from typing import Any
 from core.genotypes.reference_calls import ReferenceCalls
 from core.scoring.report.facts import report_of
 from core.scoring.report.page import page_of
+from core.scoring.report.quality import GenotypeQuality
 from core.scoring.results import REPORT_JSON, REPORT_PAGE, write_text
 
 
-def write_report(
-    folder: Path, looked: ReferenceCalls | None, metadata: Mapping[str, Any] | None = None
-) -> None:
+def write_report(folder: Path, looked: ReferenceCalls | None, quality: GenotypeQuality) -> None:
     """Of the complete results in `folder`; `looked` is what the genotypes were looked at for,
-    `metadata` that of their upload, where there was one. Neither file is ever half-written."""
-    report: Any = _sayable(report_of(folder, looked, metadata))
+    `quality` is theirs. Neither file is ever half-written."""
+    report: Any = _sayable(report_of(folder, looked, quality))
     write_text(folder / REPORT_JSON, json.dumps(report, indent=2, allow_nan=False) + "\n")
     write_text(folder / REPORT_PAGE, page_of(report))
 

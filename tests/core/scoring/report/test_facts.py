@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from core.scoring.report.quality import NOT_COUNTED, quality_of_upload
 from jobs.score_cohort import main
 from tests.builders.cohort_run import read_results, run_scoring, write_run_report
 from tests.builders.scoring_file import Row, write_scoring_file, write_table
@@ -233,10 +234,11 @@ def test_the_command_line_asks_for_the_same_run_again(tmp_path, monkeypatch):
 
 def test_facts_about_the_genotypes_are_those_of_the_upload_and_no_others(tmp_path):
     metadata = {"ti_tv": 2.1, "call_rate": 0.99, "store": "genotypes.cgstore", "contigs": {"1": 2}}
-    records = [Record("1", 100, ["0/1"])]
-    assert run_of(tmp_path, records, HALF_ABSENT[:1])["genotypes"] is None
-    found = write_run_report(tmp_path / "cohort.vcf", tmp_path / "out", metadata)
+    quality = quality_of_upload(metadata, None, None)
+    run_of(tmp_path, [Record("1", 100, ["0/1"])], HALF_ABSENT[:1])
+    found = write_run_report(tmp_path / "cohort.vcf", tmp_path / "out", quality)
     assert found["genotypes"] == {"ti_tv": 2.1, "call_rate": 0.99}
+    assert found["quality_missing"] == NOT_COUNTED
 
 
 @pytest.mark.filterwarnings("ignore:(overflow|invalid value) encountered:RuntimeWarning")

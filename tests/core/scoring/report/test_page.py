@@ -5,8 +5,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from core.scoring.report.page import page_of
+from core.scoring.report.plots import MAX_BARS, MAX_PLOTTED_SCORES
+from core.scoring.report.quality import OF_A_FILE, GenotypeQuality
+from core.scoring.report.schema import QualitySample, QualitySamples
 from tests.builders.cohort_run import run_scoring, write_run_report
 from tests.builders.report_page import Page, numbers_in, parse_page
 from tests.builders.scoring_file import Row, write_scoring_file
@@ -29,6 +34,25 @@ METADATA = {
     },
 }
 
+OUTLIER: QualitySample = {
+    "sample_id": HOSTILE,
+    "call_rate": 0.625,
+    "het_hom_ratio": 3.75,
+    "ti_tv": None,
+    "n_singletons": 29,
+    "heterozygosity_f": -0.4375,
+    "inferred_sex": "unknown",
+    "sex_reason": "no_x_evidence",
+    "contamination_hint": "high_heterozygosity",
+    "contamination_reason": "cohort_f",
+}
+OUTLIERS: QualitySamples = {
+    "which": "heterozygosity_outliers",
+    "n_samples": 31,
+    "samples": [OUTLIER],
+}
+QUALITY = GenotypeQuality(METADATA, OUTLIERS, f"{HOSTILE} is why.")
+
 
 def report_in(folder: Path, n_samples: int = 40, sample: str = "S") -> tuple[str, dict[str, Any]]:
     """page, facts: of a run with matched, excluded, absent rows and a refused file."""
@@ -48,7 +72,7 @@ def report_in(folder: Path, n_samples: int = 40, sample: str = "S") -> tuple[str
     bad.write_text(f"{HOSTILE}\n1\n")
     vcf = write_vcf(folder / f"{HOSTILE}.vcf", vcf_text(records, samples=samples))
     run_scoring(Path(vcf), [good, bad], folder / "out")
-    facts = write_run_report(vcf, folder / "out", METADATA)
+    facts = write_run_report(vcf, folder / "out", QUALITY)
     return (folder / "out/report.html").read_text(encoding="utf-8"), facts
 
 
@@ -104,7 +128,7 @@ def test_plots_and_tables_can_be_read_without_seeing_them(report):
     page, _, _ = report
     tags = [tag for tag, _ in page.tags]
     plots = [attrs for tag, attrs in page.tags if tag == "svg"]
-    assert len(plots) == 4  # fates, sums, missing calls, call rate
+    assert len(plots) == 3  # fates; sums and missing calls; call rate
     assert all(attrs["role"] == "img" and attrs["aria-label"] for attrs in plots)
     assert tags.count("desc") == len(plots)
     assert all(attrs.get("scope") in ("col", "row") for tag, attrs in page.tags if tag == "th")
@@ -116,4 +140,64 @@ def test_one_person_has_no_histogram_and_is_told_what_absent_sites_mean(tmp_path
     page = parse_page(html)
     assert numbers_in(facts) - page.numbers == set()
     assert "What the absent sites mean for this number" in page.text
-    assert "Distribution of the sums" not in page.text
+    assert [tag for tag, _ in page.tags].count("svg") == 1  # fates
+
+
+def test_quality_lists_outliers_says_how_many_there_are_and_what_is_not_here(report):
+    page, _, _ = report
+    quality = page.text[page.text.index("Quality of the genotypes") :]
+    assert "Not computed here, or not all of it" in quality
+    assert "31 samples have a heterozygosity that is far from that of the others" in quality
+    assert "the first 1 are listed" in quality
+    assert "high_heterozygosity (cohort_f)" in quality
+
+
+def test_genotypes_whose_quality_nobody_counted_say_so(tmp_path):
+    records = [Record("1", 100, ["0/1"])]
+    vcf = write_vcf(tmp_path / "a.vcf", vcf_text(records, samples=["S1"]))
+    rows = [Row("1", 100, "G", "A", 0.5)]
+    file = write_scoring_file(tmp_path / "s.txt", rows, accession="PGS000001")
+    run_scoring(Path(vcf), file, tmp_path / "out")
+    facts = write_run_report(vcf, tmp_path / "out")
+    assert (facts["genotypes"], facts["quality_samples"]) == (None, None)
+    assert facts["quality_missing"] == OF_A_FILE
+    assert OF_A_FILE in parse_page((tmp_path / "out/report.html").read_text()).text
+
+
+def test_of_many_scores_the_first_are_drawn_and_the_page_says_so(report):
+    _, facts, _ = report
+    scores = [{**facts["scores"][0], "accession": f"S{at}"} for at in range(MAX_BARS + 1)]
+    many: Any = {**facts, "scores": scores}
+    page = parse_page(page_of(many))
+    assert [tag for tag, _ in page.tags].count("svg") == 1 + MAX_PLOTTED_SCORES + 1
+    assert f"Histograms are drawn for the first {MAX_PLOTTED_SCORES} scores" in page.text
+    assert f"of the first {MAX_BARS} scores" in page.text
+    known = [{**score, "sums": None, "missing_calls": None} for score in scores]
+    assert numbers_in(known) - page.numbers == set()
+
+
+ANYTHING = st.text(st.characters(exclude_categories=["Cs"]), max_size=30)
+MARKUP = st.sampled_from(
+    ["<script>x</script>", "</svg><script>", '" onload="x', "]]>", "{{ 7*7 }}"]
+)
+NAMES = st.builds(str.__add__, ANYTHING, MARKUP | ANYTHING)
+
+
+@settings(
+    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(accession=NAMES, trait=NAMES, sample=NAMES)
+def test_any_names_leave_the_same_tags(report, accession: str, trait: str, sample: str):
+    """But for the plot of all scores, whose text may take several lines or none."""
+    page, facts, _ = report
+    line = {"sample_id": sample}
+    score = facts["scores"][0]
+    lines = [{**one, **line} for one in score["samples"]]
+    renamed = {**score, "accession": accession, "trait": trait, "samples": lines}
+    quality = {**OUTLIERS, "samples": [{**OUTLIER, **line}]}
+    changed: Any = {**facts, "scores": [renamed], "quality_samples": quality}
+    assert tags_of(parse_page(page_of(changed))) == tags_of(page)
+
+
+def tags_of(page: Page) -> list[str]:
+    return [tag for tag, _ in page.tags if tag not in ("text", "line", "tspan", "g", "path")]

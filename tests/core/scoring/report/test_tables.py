@@ -93,13 +93,14 @@ end_results(folder, {
 REPORT = """
 import sys
 from pathlib import Path
+from core.scoring.report.quality import quality_of_genotypes
 from core.scoring.report.write import write_report
 from core.plots import svg_of
 from tests.builders.processes import peak_bytes
 
 svg_of({"data": {"values": []}, "mark": "bar"}, "the engine that draws takes 100 MiB by itself")
 before = peak_bytes()
-write_report(Path(sys.argv[1]), None)
+write_report(Path(sys.argv[1]), None, quality_of_genotypes(["cohort.vcf"]))
 print(peak_bytes() - before)
 """
 
