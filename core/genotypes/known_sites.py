@@ -3,10 +3,14 @@
 known_sites.tsv lists SNPs that most people carry, wherever their ancestors lived, each at another
 position on GRCh37 than on GRCh38; none has complementary alleles, and none lies where the builds
 differ in strand. A record agrees with a build where it has the alleles of such a SNP at the
-position of that build; REF and ALT may be swapped, as PLINK files have them.
+position of that build; REF and ALT may be swapped, as PLINK files have them. One person in ten must
+have each allele, so that rare variants do not count: those of half a million genomes are a record
+at every third base, and one in eight of these SNPs would be on the wrong build by chance.
 
-By chance alone, a list of every variant of a large population (one in 35 bases, a third of them
-with the same two alleles) has about one in a hundred of these SNPs on the wrong build.
+Of the common ones there are about 8 million (1000 Genomes Project, 2015, doi:10.1038/nature15393),
+one in 360 bases, and 0.31 of a genome's SNPs have the alleles of one drawn from the table: by
+chance, one SNP in a thousand is on the wrong build; of one person's variants one in two thousand,
+of an array's one in ten thousand.
 """
 
 from collections.abc import Iterable, Mapping
@@ -20,13 +24,16 @@ import numpy.typing as npt
 from core.build_evidence import BuildEvidence, BuildSource
 from core.errors import GenomeBuildError, Where
 from core.genome_build import GenomeBuild
-from core.genotypes.block import DosageBlock
+from core.genotypes.block import DosageBlock, Dosages
 
 MIN_AGREEING = 5
 """SNPs from which on a build is believed."""
 
 MAX_SHARE_OF_OTHER = 0.05
 """What the other build may have of them, by chance."""
+
+PEOPLE_PER_CARRIER = 10
+"""Of so many people one must have each allele; fewer people than that need not."""
 
 _TABLE = Path(__file__).with_name("known_sites.tsv")
 _COLUMN_OF_BUILD = {GenomeBuild.GRCH37: 1, GenomeBuild.GRCH38: 2}
@@ -64,6 +71,13 @@ def known_positions() -> dict[str, npt.NDArray[np.int64]]:
     return {contig: np.array(sorted(here), np.int64) for contig, here in positions.items()}
 
 
+def _is_common(dosage: Dosages) -> bool:
+    """Whether enough people have each allele, by the (samples,) dosages of a diploid record."""
+    n_with_alt = np.count_nonzero((dosage >= 0.5) & (dosage <= 2))  # NaN and 255 are missing
+    n_with_ref = np.count_nonzero(dosage <= 1.5)
+    return bool(min(n_with_alt, n_with_ref) >= len(dosage) // PEOPLE_PER_CARRIER)
+
+
 class KnownSites:
     """The SNPs that the records of blocks agree with, by build; added up over shards."""
 
@@ -76,9 +90,12 @@ class KnownSites:
         if not len(maybe):
             return
         columns = [block.column(name).take(maybe) for name in ("contig", "position", "ref", "alt")]
-        for contig, position, *alleles in zip(*(c.to_pylist() for c in columns), strict=True):
+        sites = zip(*(c.to_pylist() for c in columns), strict=True)
+        for row, (contig, position, *alleles) in zip(maybe, sites, strict=True):
             build, number = table.places.get((contig, position), (None, -1))
-            if build is not None and frozenset(alleles) == table.alleles[number]:
+            if build is None or frozenset(alleles) != table.alleles[number]:
+                continue
+            if _is_common(block.dosage[row]):
                 self.found[build].add(number)
 
     def __or__(self, other: "KnownSites") -> "KnownSites":

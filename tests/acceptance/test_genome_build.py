@@ -93,12 +93,16 @@ def test_what_a_person_carries_tells_the_build(build, person, acceptance_data, t
     assert n_other == 0
 
 
-@pytest.mark.parametrize("suffix", [".bed", ".bgen"])
+@pytest.mark.parametrize("suffix", [".bed", ".pgen", ".bgen"])
 def test_files_of_plink_are_told_by_positions_before_they_are_scored(
     suffix, acceptance_data, tmp_path
 ):
     panel = acceptance_data / "genotypes" / PANEL.format("GRCh38")
-    export = {".bed": ["--make-bed"], ".bgen": ["--export", "bgen-1.2"]}
+    export = {
+        ".bed": ["--make-bed"],
+        ".pgen": ["--make-pgen", "pvar-cols="],
+        ".bgen": ["--export", "bgen-1.2"],
+    }
     plink2 = ["plink2", "--vcf", str(panel), "--chr", "1-22", *export[suffix]]
     subprocess.run([*plink2, "--out", str(tmp_path / "panel")], check=True, capture_output=True)
     genotypes = tmp_path / f"panel{suffix}"

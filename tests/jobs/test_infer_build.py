@@ -60,6 +60,12 @@ def test_a_score_on_the_other_build_is_refused_with_both_builds_named(tmp_path):
     assert not (tmp_path / "out").exists()
 
 
+def test_rows_matched_by_rsid_do_not_excuse_the_other_build(tmp_path):
+    vcf, file = genotypes(tmp_path, GRCH38, 5), score(tmp_path, GRCH37)
+    with pytest.raises(GenomeBuildError, match=r"says GRCh37, the genotypes are on GRCh38"):
+        run_scoring(vcf, file, tmp_path / "out", policy={"match_by": "rsid"})
+
+
 def test_a_build_on_the_command_line_that_positions_contradict_is_refused(tmp_path):
     vcf, file = genotypes(tmp_path, GRCH38, 5), score(tmp_path, GRCH37)
     with pytest.raises(GenomeBuildError, match=r"--build says GRCh37, the genotypes are on GRCh38"):

@@ -1,9 +1,11 @@
 """Well-known SNPs tell the build of records; the panel that they were chosen from is the oracle."""
 
 import gzip
+from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -87,6 +89,61 @@ def test_a_few_by_chance_on_the_other_build_do_not_matter(n_other: int, is_told:
 
 def test_few_of_each_tell_nothing() -> None:
     assert (found_in(range(6), GRCH38) | found_in(range(9, 12), GRCH37)).evidence(HERE) is None
+
+
+MISSING = 255
+
+
+@pytest.mark.parametrize(
+    ("dosage", "is_counted"),
+    [
+        ([1] + [0] * 18, True),
+        ([1] + [0] * 19, False),
+        ([1, 2] + [0] * 18, True),
+        ([1, MISSING] + [0] * 18, False),
+        ([1] + [2] * 19, False),
+        ([0, 1] + [2] * 18, True),
+        ([MISSING] * 20, False),
+        ([0], True),
+        ([2], True),
+        ([0] * 9, True),
+    ],
+)
+@pytest.mark.parametrize("imputed", [False, True])
+def test_one_person_in_ten_must_have_each_allele(
+    dosage: list[int], is_counted: bool, imputed: bool
+) -> None:
+    found = KnownSites()
+    row = [np.nan if imputed and one == MISSING else one for one in dosage]
+    found.add(block_of([site_of(0, GRCH37)], [row], imputed=imputed))
+    assert found.found[GRCH37] == ({0} if is_counted else set())
+
+
+def test_rare_variants_of_a_great_cohort_do_not_contradict_its_build() -> None:
+    people, n_by_chance = 1000, len(SITES) // 8
+    sites = [site_of(number, GRCH38) for number in range(len(SITES))]
+    rare = [site_of(number, GRCH37) for number in range(n_by_chance)]
+    carriers = np.zeros((len(sites) + len(rare), people), np.uint8)
+    carriers[: len(sites), ::2] = 1
+    carriers[len(sites) :, :3] = 1
+    found = KnownSites()
+    found.add(block_of([*sites, *rare], carriers))
+    evidence = found.evidence(HERE)
+    assert evidence is not None
+    assert evidence.words.startswith(f"{len(SITES)} well-known SNPs have their GRCh38 positions, 0")
+
+
+@pytest.mark.acceptance
+def test_by_chance_a_genome_has_one_in_two_thousand_of_the_snps(acceptance_data: Path) -> None:
+    path = acceptance_data / "genotypes/wgs_single/corpas_chr20.GRCh37.vcf.gz"
+    with gzip.open(path, "rt") as lines:
+        cells = [line.split("\t", 5)[1:5] for line in lines if not line.startswith("#")]
+    snps = [(int(c[0]), frozenset(c[2:4])) for c in cells if len(c[2]) == len(c[3]) == 1]
+    n_of_alleles = Counter(alleles for _, alleles in snps)
+    share = np.mean([n_of_alleles[frozenset(site[3:5])] for site in SITES]) / len(snps)
+    n_bases = snps[-1][0] - snps[0][0]
+    assert share == pytest.approx(0.31, abs=0.01)
+    assert 1 / 3000 < share * len(snps) / n_bases < 1 / 2000
 
 
 NUMBERS = st.sets(st.integers(0, len(SITES) - 1), max_size=30)
