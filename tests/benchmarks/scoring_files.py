@@ -16,6 +16,8 @@ from tests.benchmarks.cohorts import CONTIG, Cohort, Sites
 _REF_EFFECT_SHARE = 0.2
 _WEIGHT_SD = 0.05
 _MILLIONTHS = 1_000_000
+_LAYOUT = "one by one and together"
+"""Of the files; those of another one, from an earlier version, are made anew."""
 
 Text = npt.NDArray[np.uint8]
 
@@ -50,7 +52,7 @@ class Scores:
 def prepare_scores(cohort: Cohort, score_set: ScoreSet, folder: Path) -> Scores:
     """The files of `score_set` under `folder`, made if they are not there yet."""
     home = folder / "scores" / cohort.folder.name / f"{score_set.name}-{score_set.seed}"
-    facts = f"{asdict(score_set)}\n"
+    facts = f"{asdict(score_set)}, {_LAYOUT}\n"
     sites = cohort.sites()
     rows = _chosen_rows(score_set, sites)
     names = [home / "ours" / f"{score_set.accession(n)}.txt" for n in range(score_set.n_scores)]
