@@ -38,11 +38,15 @@ from core.genotypes.text import detect_compression, read_text
 from core.genotypes.vcf_wanted import Wanted
 from core.storage.byte_ranges import S3Access, open_byte_ranges
 
-MAX_TEXT_BYTES = 256 << 20
-"""Ten times the text of the largest arrays."""
+MAX_TEXT_BYTES = 64 << 20
+"""Three times the text of the largest arrays; tables of it take twelve times the memory."""
 
 _MAX_HEADER_LINES = 1000
-_MAX_GENOTYPES = 4096
+_MAX_LINE_BYTES = 64 << 10  # of the header, and of the first row
+_MAX_COLUMNS = 64
+_MAX_WORDS = 4096
+"""Of different genotypes, and of different chromosomes; an array has some dozens of either."""
+
 _BLOCK_ROWS = 1 << 16
 _COLUMNS: Mapping[str, tuple[str, ...]] = {
     "id": ("rsid", "snp", "snpid", "id"),
@@ -239,7 +243,13 @@ def _text(uri: str, s3: S3Access | None) -> bytes:
                 where=Where(uri),
                 fix="Send the genotypes as VCF.",
             )
-    return bytes(text).replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+    content = bytes(text).replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+    try:
+        content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise _bad_line(uri, line, "text", "the line is not UTF-8 text.") from error
+    return content
 
 
 def _layout(text: bytes, uri: str) -> tuple[list[str], dict[str, int], int]:
@@ -248,6 +258,8 @@ def _layout(text: bytes, uri: str) -> tuple[list[str], dict[str, int], int]:
     at = 0
     for _ in range(_MAX_HEADER_LINES):
         end = text.find(b"\n", at) + 1 or len(text)
+        if end - at > _MAX_LINE_BYTES:
+            break
         line = text[at:end].decode("utf-8", "replace").strip()
         names = [name.strip('"# ').lower() for name in re.split("[\t,]", line)]
         found = {
@@ -292,6 +304,10 @@ def _parse(text: bytes, uri: str) -> tuple[_Markers, dict[str, int]]:
     words = pc.utf8_upper(genotype).dictionary_encode()
     position = _positions(columns["position"], uri, n_before)
     names = columns["contig"].dictionary_encode()
+    if len(names.dictionary) > _MAX_WORDS:
+        row = int(np.argmax(_codes(names) == _MAX_WORDS))
+        what = f"there are more than {_MAX_WORDS} different chromosomes."
+        raise _bad_line(uri, n_before + row + 1, "chromosome", what)
     written = [plink_contig(name) for name in names.dictionary.to_pylist()]
     contigs = list(dict.fromkeys(written))
     contig = np.array([contigs.index(name) for name in written], np.int64)[_codes(names)]
@@ -316,7 +332,10 @@ def _codes(words: pa.DictionaryArray) -> Indices:
 def _table(body: bytes, n_columns: int, uri: str, n_before: int) -> pa.Table:
     first = body[: body.find(b"\n") + 1 or len(body)]
     delimiter = "\t" if b"\t" in first else ","
-    names = [str(i) for i in range(max(n_columns, first.count(delimiter.encode()) + 1))]
+    n_columns = max(n_columns, first.count(delimiter.encode()) + 1)
+    if n_columns > _MAX_COLUMNS or len(first) > _MAX_LINE_BYTES:
+        raise _bad_line(uri, n_before + 1, "columns", "the line has other columns.")
+    names = [str(i) for i in range(n_columns)]
     ragged: list[int] = []
 
     def note_ragged(row: pcsv.InvalidRow) -> str:
@@ -334,12 +353,11 @@ def _table(body: bytes, n_columns: int, uri: str, n_before: int) -> pa.Table:
                 column_types=dict.fromkeys(names, pa.string()), strings_can_be_null=False
             ),
         )
-    except pa.ArrowInvalid as error:
+    except pa.ArrowInvalid:
+        # Arrow's words have the line itself, which is somebody's genotype
         raise GenotypeFileError(
-            f"the lines cannot be read: {error}.",
-            where=Where(uri),
-            fix="Give every marker one line.",
-        ) from error
+            "the lines cannot be read.", where=Where(uri), fix="Give every marker one line."
+        ) from None
     if ragged:
         raise _bad_line(uri, n_before + ragged[0], "columns", "the line has other columns.")
     return table
@@ -356,10 +374,10 @@ def _positions(column: pa.Array, uri: str, n_before: int) -> Indices:
 def _alleles(words: pa.DictionaryArray, uri: str, n_before: int) -> tuple[Bytes, Bytes]:
     """(first, second) as in _Markers; first is _INDEL for what is skipped."""
     names, codes = words.dictionary.to_pylist(), _codes(words)
-    read = [_alleles_of(name) for name in names[:_MAX_GENOTYPES]]
+    read = [_alleles_of(name) for name in names[:_MAX_WORDS]]
     bad = next((n for n, alleles in enumerate(read) if alleles is None), None)
-    if bad is None and len(names) > _MAX_GENOTYPES:
-        bad = _MAX_GENOTYPES
+    if bad is None and len(names) > _MAX_WORDS:
+        bad = _MAX_WORDS
     if bad is not None:
         row = int(np.flatnonzero(codes == bad)[0])
         raise _bad_line(uri, n_before + row + 1, "genotype", f"{names[bad][:20]!r} is no genotype.")

@@ -41,6 +41,9 @@ _BLOCK_VARIANTS = 1 << 16
 _LD_TYPES = (2, 3)
 _RESERVED_TYPE = 5
 _MULTIALLELIC, _DOSAGES = 0x08, 0x60
+_MARKS_OF_BYTE = 8
+"""Samples are marked in whole bytes, so that fewer than so many can be marked beyond the last."""
+
 _MISSING_BYTE = np.uint8(256 - 9)
 """-9 as pgenlib writes it into int8."""
 
@@ -261,10 +264,20 @@ class PgenReader:
                 self._pgenlib.read_list(variants, into.view(np.int8), allele)
                 np.copyto(into, MISSING_CALL, where=into == _MISSING_BYTE)
             else:
-                self._pgenlib.read_dosages_list(variants, into, allele)
+                self._read_dosages(variants, allele, into)
                 np.copyto(into, np.nan, where=into < 0)
         except RuntimeError as error:  # with a number of pgenlib's
             raise _undecodable(Path(self._path)) from error
+
+    def _read_dosages(self, variants: Variants, allele: int, into: Dosages) -> None:
+        """The last row by itself: where a damaged record marks more samples than there are, pgenlib
+        writes their dosages behind its row, into what the next row overwrites, or nobody's memory.
+        """
+        if len(variants) > 1:
+            self._pgenlib.read_dosages_list(variants[:-1], into[:-1], allele)
+        last = np.empty(into.shape[1] + _MARKS_OF_BYTE, np.float32)[None, : into.shape[1]]
+        self._pgenlib.read_dosages_list(variants[-1:], last, allele)
+        into[-1] = last
 
 
 def _undecodable(path: Path) -> GenotypeFileError:

@@ -16,7 +16,7 @@ from core.errors import GenotypeFileError, Where
 from core.samples import FEMALE, MALE, UNKNOWN
 
 MAX_BYTES = 1 << 30
-"""Enough for ten million samples; nothing more of a file is read."""
+"""Enough for ten million samples; nothing of a longer file is read."""
 
 _FAM_COLUMNS = ("FID", "IID", "PAT", "MAT", "SEX")
 _SEXES = {
@@ -62,14 +62,13 @@ def read_samples(path: Path) -> PlinkSamples:
 
 def _lines(path: Path) -> list[bytes]:
     """UTF-8 text, one item for each line."""
-    with path.open("rb") as file:
-        content = file.read(MAX_BYTES + 1)
-    if len(content) > MAX_BYTES:
+    if path.stat().st_size > MAX_BYTES:
         raise GenotypeFileError(
             f"the table of samples is longer than {MAX_BYTES >> 20} MiB.",
             where=Where(str(path)),
             fix="Leave out phenotypes, which nothing reads here.",
         )
+    content = path.read_bytes()
     try:
         content.decode("utf-8")
     except UnicodeDecodeError as error:

@@ -125,11 +125,14 @@ def block_ranges(group: Ints, decoding: Decoding) -> Iterator[tuple[int, int]]:
         first = stop
 
 
-def check_group(n_rows: int, decoding: Decoding, site: str, uri: str) -> None:
-    """Raises GenotypeFileError where rows that stand together need too much memory."""
-    if n_rows * decoding.row_bytes > MAX_GROUP_DOSAGE_BYTES:
+def check_group(
+    n_rows: int, decoding: Decoding, site: str, uri: str, *, string_bytes: int = 0
+) -> None:
+    """Raises GenotypeFileError where rows that stand together, and their strings, need too much
+    memory."""
+    if n_rows * decoding.row_bytes + string_bytes > MAX_GROUP_DOSAGE_BYTES:
         raise GenotypeFileError(
-            f"{site} has more than {MAX_GROUP_DOSAGE_BYTES >> 20} MiB of dosages.",
+            f"{site} has more than {MAX_GROUP_DOSAGE_BYTES >> 20} MiB of dosages and alleles.",
             where=Where(uri),
             fix="Leave out some of the variants at this position.",
         )

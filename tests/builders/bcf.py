@@ -1,6 +1,7 @@
 """BCFs, written by htslib (through cyvcf2) from VCFs, and their rows as the VCF reader has them."""
 
 import gzip
+import struct
 import zlib
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,6 +18,8 @@ from tests.builders.vcf import bgzip
 
 WHOLE = 1 << 40
 
+_TEXT, _INT32 = 7, 3
+
 
 def write_bcf(vcf: Path, path: Path) -> str:
     """The records of a VCF; the path of the BCF, in BGZF."""
@@ -27,6 +30,33 @@ def write_bcf(vcf: Path, path: Path) -> str:
     writer.close()
     source.close()
     return str(path)
+
+
+def packed_bcf(header: bytes, records: Sequence[bytes]) -> bytes:
+    """A plain BCF with the header of a VCF, which htslib had no part in."""
+    return b"BCF\x02\x02" + struct.pack("<I", len(header) + 1) + header + b"\0" + b"".join(records)
+
+
+def packed_record(
+    contig: int,
+    position: int,
+    alleles: Sequence[str],
+    formats: Sequence[tuple[int, bytes]],
+    n_samples: int = 1,
+) -> bytes:
+    """A record; `formats` are keys' numbers, and a descriptor with the values of every sample."""
+    counts = struct.pack("<HH", 0, len(alleles)) + struct.pack("<I", n_samples | len(formats) << 24)
+    shared = struct.pack("<3i", contig, position - 1, len(alleles[0])) + bytes(4) + counts
+    shared += b"\x07" + b"".join(map(_packed_text, alleles)) + b"\0"
+    individual = b"".join(bytes([0x11, key]) + values for key, values in formats)
+    return struct.pack("<II", len(shared), len(individual)) + shared + individual
+
+
+def _packed_text(text: str) -> bytes:
+    if len(text) < 15:
+        return bytes([len(text) << 4 | _TEXT]) + text.encode()
+    length = bytes([1 << 4 | _INT32]) + struct.pack("<i", len(text))
+    return bytes([15 << 4 | _TEXT]) + length + text.encode()
 
 
 def plain_bcf(bcf: Path, path: Path) -> str:

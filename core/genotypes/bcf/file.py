@@ -14,6 +14,8 @@ a gVCF are read as records: only in a VCF do its reference blocks answer for wha
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+import numpy as np
+
 from core.build_evidence import BuildEvidence
 from core.errors import GenotypeFileError, Where
 from core.genotypes import bgzf
@@ -132,7 +134,7 @@ class BcfReader:
         numbers = file.header.formats
         layout = Layout(
             n_samples=len(file.samples),
-            n_contigs=len(file.header.contigs),
+            is_contig=np.array([name != "" for name in file.header.contigs], np.bool_),
             gt=numbers.get("GT", -1),
             value=numbers.get(self._decoding.field, -1),
         )

@@ -20,7 +20,7 @@ from core.genotypes.vcf_header import (
 
 MAGIC = b"BCF"
 VERSION = b"\x02\x02"
-MAX_NUMBER = 1 << 24
+MAX_NUMBER = 1 << 20
 """Of contigs and keys; nothing larger is allocated for."""
 
 _FIXED_BYTES = 9

@@ -32,6 +32,10 @@ from core.genotypes.vcf_sites import new_site_rows
 from core.genotypes.vcf_wanted import Wanted
 from core.genotypes.wanted_sites import group_starts, wanted_rows
 
+STRING_BYTES = 64 << 20
+"""A block has no more of names and alleles, unless one position needs them: an allele is written
+once for all ALTs of a record, and stands in the row of each."""
+
 _FIELD_CODES = {
     GenotypeField.DS: FIELD_DS,
     GenotypeField.HDS: FIELD_HDS,
@@ -102,18 +106,38 @@ class BcfShardScan:
         return wanted_rows(sites, self._wanted)
 
     def _blocks(self, text: Bytes, table: Ints) -> Iterator[DosageBlock]:
-        n_rows = np.maximum(table[:, N_ALTS], 1)
-        starts = group_starts(table[:, POSITION], self._contig_of[table[:, CONTIG]])
-        group = np.cumsum(starts, dtype=np.int64)
-        ends = np.cumsum(n_rows)
-        for first, stop in block_ranges(np.repeat(group, n_rows), self._decoding):
-            first_record, stop_record = np.searchsorted(ends, (first, stop - 1), "right")
-            records = table[first_record : stop_record + 1]
-            check_group(stop - first, self._decoding, self._name_of(records[0]), self._uri)
-            yield self._block(text, records, stop - first)
+        n_bytes = measure_strings(text, table)
+        for first, stop in self._ranges(table, n_bytes.sum(axis=1)):
+            part, part_bytes = table[first:stop], n_bytes[first:stop]
+            n_rows = np.maximum(part[:, N_ALTS], 1)
+            ends = np.cumsum(n_rows)
+            for start, end in block_ranges(np.repeat(self._groups(part), n_rows), self._decoding):
+                begin, behind = np.searchsorted(ends, (start, end - 1), "right") + (0, 1)
+                records, strings = part[begin:behind], part_bytes[begin:behind].sum(axis=0)
+                site, n_strings = self._name_of(records[0]), int(strings.sum())
+                check_group(end - start, self._decoding, site, self._uri, string_bytes=n_strings)
+                yield self._block(text, records, end - start, int(strings.max()))
 
-    def _block(self, text: Bytes, table: Ints, n_rows: int) -> DosageBlock:
-        _, n_bytes = measure_strings(text, table)
+    def _ranges(self, table: Ints, n_bytes: Ints) -> Iterator[tuple[int, int]]:
+        """Ranges of records: whole position groups, as many as STRING_BYTES of names and alleles
+        are, and one at least. n_bytes (n,) are those of the records."""
+        stops = np.flatnonzero(np.diff(self._groups(table), append=-1)) + 1
+        ends, first = np.cumsum(n_bytes), 0
+        while first < len(table):
+            before = ends[first] - n_bytes[first]
+            fitting = int(np.searchsorted(ends[stops - 1], before + STRING_BYTES, "right")) - 1
+            least = int(np.searchsorted(stops, first, "right"))
+            stop = int(stops[max(fitting, least)])
+            yield first, stop
+            first = stop
+
+    def _groups(self, table: Ints) -> Ints:
+        """(n,) numbers of position groups, ascending."""
+        starts = group_starts(table[:, POSITION], self._contig_of[table[:, CONTIG]])
+        return np.cumsum(starts, dtype=np.int64)
+
+    def _block(self, text: Bytes, table: Ints, n_rows: int, n_bytes: int) -> DosageBlock:
+        """n_bytes: of the longest column of strings."""
         sites = new_site_rows(n_rows, n_bytes)
         bad, bits = append_sites(text, table, self._contig_of, sites)
         if bad >= 0:

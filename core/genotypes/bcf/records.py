@@ -70,10 +70,11 @@ _SPACE = 32
 
 
 class Layout(NamedTuple):
-    """What the header says of records. gt, value: numbers of FORMAT keys, -1 for none."""
+    """What the header says of records. is_contig: whether a number is one's, (contigs,) bool; gt,
+    value: numbers of FORMAT keys, -1 for none."""
 
     n_samples: int
-    n_contigs: int
+    is_contig: npt.NDArray[np.bool_]
     gt: int
     value: int
 
@@ -165,7 +166,7 @@ def read_record(text: Bytes, at: int, stop: int, layout: Layout, row: Ints) -> i
 @inner_kernel
 def _read_site(text: Bytes, shared: int, end: int, stop: int, layout: Layout, row: Ints) -> int:
     row[CONTIG], row[POSITION] = _int32(text, shared), _int32(text, shared + 4) + 1
-    if not 0 <= row[CONTIG] < layout.n_contigs:
+    if not 0 <= row[CONTIG] < layout.is_contig.shape[0] or not layout.is_contig[row[CONTIG]]:
         return BAD_CONTIG
     if not 0 <= row[POSITION] <= MAX_POSITION:
         return BAD_POSITION
@@ -194,6 +195,7 @@ def _read_formats(
 ) -> int:
     row[GT_TYPE] = row[GT_LENGTH] = row[VALUE_TYPE] = row[VALUE_LENGTH] = 0
     row[GT_START] = row[VALUE_START] = at
+    has_gt = has_value = False
     for _ in range(n_formats):
         if end > stop and stop - at < _KEY_BYTES:
             return INCOMPLETE
@@ -202,9 +204,13 @@ def _read_formats(
         n_bytes = length * size_of(kind) * layout.n_samples
         if key < 0 or kind < 0 or n_bytes > end - at:
             return BAD_FORMAT
+        if (key == layout.gt and has_gt) or (key == layout.value and has_value):
+            return BAD_FORMAT
         if key == layout.gt:
+            has_gt = True
             row[GT_TYPE], row[GT_LENGTH], row[GT_START] = kind, length, at
         elif key == layout.value:
+            has_value = True
             row[VALUE_TYPE], row[VALUE_LENGTH], row[VALUE_START] = kind, length, at
         at += n_bytes
     if at != end:
@@ -254,20 +260,19 @@ def find_record(text: Bytes, at: int, stop: int, is_end: bool, layout: Layout, r
 
 
 @kernel
-def measure_strings(text: Bytes, table: Ints) -> tuple[int, int]:
-    """(rows, bytes of the longest string column) of a block of these records."""
-    n_rows, ids, refs, alts = 0, 0, 0, 0
+def measure_strings(text: Bytes, table: Ints) -> Ints:
+    """(n, 3) bytes of the IDs, REFs and ALTs of the rows of each record."""
+    n_bytes = np.zeros((table.shape[0], 3), np.int64)
     for i in range(table.shape[0]):
         n_alts = max(table[i, N_ALTS], 1)
         start, end = _string(text, table[i, ALLELES], table[i, END])
-        n_rows += n_alts
-        ids += n_alts * max(table[i, ID_END] - table[i, ID_START], 1)
-        refs += n_alts * (end - start)
-        alts += 1
+        n_bytes[i, 0] = n_alts * max(table[i, ID_END] - table[i, ID_START], 1)
+        n_bytes[i, 1] = n_alts * (end - start)
+        n_bytes[i, 2] = 1
         for _ in range(table[i, N_ALTS]):
             start, end = _string(text, end, table[i, END])
-            alts += end - start
-    return n_rows, max(ids, refs, alts)
+            n_bytes[i, 2] += end - start
+    return n_bytes
 
 
 _NO_STRING = np.array([_DOT], np.uint8)

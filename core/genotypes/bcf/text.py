@@ -62,20 +62,16 @@ class ShardText:
 
     def read(self, n_bytes: int) -> None:
         """So much more text, or all that is left."""
-        pieces: list[bytes] = []
         end = self.n_bytes + n_bytes
-        n_new = self.n_bytes
-        while n_new < end and not self.is_end:
+        while self.n_bytes < end and not self.is_end:
             piece = next(self._pieces, None)
             if piece is None:
                 self.is_end = True
                 break
             if piece.offset >= self._stop and self.next_text == _END:
-                self.next_text = n_new
-                end = min(end, n_new + _SEARCH_BYTES)
-            pieces.append(piece.text)
-            n_new += len(piece.text)
-        self._append(b"".join(pieces))
+                self.next_text = self.n_bytes
+                end = min(end, self.n_bytes + _SEARCH_BYTES)
+            self._append(piece.text)
 
     def _append(self, content: bytes) -> None:
         n_bytes = self.n_bytes + len(content)
@@ -193,6 +189,8 @@ class ShardRecords:
             if n_owned < len(table):
                 return n_owned, True
         if self._text.is_end and is_whole:
+            if n_before == len(table) and self._next_record not in (None, _END):
+                raise self._damaged("what looks like a record stands inside of the last one")
             return len(table), True
         return (int(np.searchsorted(group, group[-1])) if len(table) else 0), False
 
@@ -207,7 +205,8 @@ class ShardRecords:
             self._next_record -= start
         if self._text.n_bytes > MAX_GROUP_BYTES:
             raise self._damaged("the records of one position are longer than 1 GiB")
-        self._read(max(self._window_bytes, self._text.n_bytes))
+        n_left = MAX_GROUP_BYTES + 1 - self._text.n_bytes
+        self._read(max(self._window_bytes, min(self._text.n_bytes, n_left)))
         return 0
 
     def _damaged(self, what: str) -> GenotypeFileError:

@@ -1,6 +1,7 @@
 """Raw data of genotype arrays: each company's layout, what is no call, what is refused."""
 
 import gzip
+import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -134,12 +135,46 @@ def test_only_wanted_markers_come_and_all_are_counted(tmp_path):
         ("rs1\t1\t10\tAAA", "genotype"),
         ("rs1\t1\t10\tAX", "genotype"),
         ("rs1\t1\t10", "columns"),
+        ("rs1\t1\t10" + "\tAA" * 100, "columns"),
+        ("".join(f"rs1\tc{n}\t10\tAA\n" for n in range(4096)), "chromosome"),
     ],
 )
 def test_what_is_no_marker_is_refused_with_its_line(line, field, tmp_path):
     uri = write(tmp_path, f"{HEAD_23ANDME}rs0\t1\t5\tAA\n{line}\n")
-    with pytest.raises(GenotypeFileError, match=f"line 6, {field}"):
+    place = 6 if field != "chromosome" else 6 + 4095
+    with pytest.raises(GenotypeFileError, match=f"line {place}, {field}"):
         open_array_text(uri)
+
+
+@pytest.mark.parametrize("line", [b"rs\xff\t1\t10\tAA", b"rs\xff\t1\t10\tAA\tAA"])
+def test_text_that_is_not_utf8_is_refused_by_its_line_and_not_repeated(line, tmp_path, capfd):
+    """Where such a line had other columns, too, Arrow's traceback and the error had the line."""
+    path = tmp_path / "p.txt"
+    path.write_bytes(f"{HEAD_23ANDME}rs0\t1\t5\tAA\n".encode() + line + b"\n")
+    with pytest.raises(GenotypeFileError, match="line 6, text: the line is not UTF-8") as raised:
+        open_array_text(str(path))
+    assert "AA" not in str(raised.value)
+    assert capfd.readouterr().err == ""
+
+
+@pytest.mark.parametrize(
+    ("text", "line"),
+    [
+        ("# 23andMe\n#" + "," * (8 << 20), 2),
+        (HEAD_23ANDME + "rs1" + "\t" * (8 << 20), 5),
+    ],
+    ids=["a header", "a row"],
+)
+def test_a_line_of_millions_of_columns_is_refused_before_it_is_taken_apart(text, line, tmp_path):
+    """It took a hundred bytes of memory for each of its commas."""
+    uri = write(tmp_path, text + "\n")
+    tracemalloc.start()
+    try:
+        with pytest.raises(GenotypeFileError, match=f"line {line}"):
+            open_array_text(uri)
+        assert tracemalloc.get_traced_memory()[1] < 64 << 20
+    finally:
+        tracemalloc.stop()
 
 
 def test_build_36_is_refused(tmp_path):

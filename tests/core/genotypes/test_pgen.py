@@ -9,7 +9,9 @@ import pytest
 
 from core.errors import GenotypeFileError
 from core.genotypes.formats import open_cohort
-from tests.builders.plink import read_blocks, write_bed, write_pgen
+from core.genotypes.pgen import PgenReader
+from core.genotypes.plink_sites import SitesFile, load_sites
+from tests.builders.plink import read_blocks, write_bed, write_pgen, write_tables
 
 PEOPLE = [(f"s{n}", "0") for n in range(9)]
 VARIANTS = [("1", n + 1, f"v{n}", "A", "G,T" if n == 2 else "G") for n in range(5)]
@@ -71,6 +73,23 @@ def test_a_header_that_lies_is_refused(name, pgen):
 
 def test_the_file_itself_is_read(pgen):
     assert sum(block.n_rows for block in read_blocks(str(pgen))) == 6
+
+
+def test_dosages_that_are_marked_behind_the_last_sample_stay_inside(tmp_path):
+    """pgenlib wrote them behind the row, over whatever stood there, and the process ended."""
+    marks, dosages = b"\xff\xff", (16384).to_bytes(2, "little") * 16  # of nine people, all 1
+    record = bytes(3) + marks + dosages
+    write_tables(tmp_path / "f", VARIANTS[:1], PEOPLE)
+    path = tmp_path / "f.pgen"
+    fixed = b"\x6c\x1b\x10" + (1).to_bytes(4, "little") + (9).to_bytes(4, "little") + b"\x44"
+    index = (22).to_bytes(8, "little") + b"\x60" + bytes([len(record)])
+    path.write_bytes(fixed + index + record)
+    memory = np.full(2 * len(PEOPLE), 7, np.float32)
+    row = memory[: len(PEOPLE)].reshape(1, -1)
+    sites = load_sites(SitesFile.of(tmp_path / "f.pvar", 1))
+    PgenReader(str(path), sites).read(np.array([0], np.uint32), np.array([1]), row)
+    assert (row == 1).all()
+    assert (memory[len(PEOPLE) :] == 7).all()
 
 
 def test_a_record_of_several_alts_needs_several_in_the_table(pgen):

@@ -5,6 +5,7 @@ import struct
 import subprocess
 import sys
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from hypothesis import strategies as st
 
 from core.errors import GenotypeFileError
 from core.genome_build import GenomeBuild
+from core.genotypes.bcf import reader
 from core.genotypes.bcf.file import BcfFile, BcfReader
 from core.genotypes.bcf.header import read_header
 from core.genotypes.calls import GenotypeField, HalfCall
@@ -26,6 +28,8 @@ from tests.builders.bcf import (
     blocked_bcf,
     blocks_of,
     gzipped_bcf,
+    packed_bcf,
+    packed_record,
     plain_bcf,
     rows_of,
     write_bcf,
@@ -144,17 +148,17 @@ def test_what_is_wanted_and_the_counts_are_those_of_the_vcf(
     counts: dict[str, int] = {}
     shards: Any = plan_shards(open_cohort([plain]), shard_bytes)
     for shard in shards:
-        reader = BcfReader(shard, wanted=wanted)
-        list(reader)
-        assert reader.n_records == sum(reader.contig_records.values())
-        for name, count in reader.contig_records.items():
+        of_shard = BcfReader(shard, wanted=wanted)
+        list(of_shard)
+        assert of_shard.n_records == sum(of_shard.contig_records.values())
+        for name, count in of_shard.contig_records.items():
             counts[name] = counts.get(name, 0) + count
     (shard,) = plan_shards(open_cohort([vcf]), 1 << 40)
-    reader = shard.reader(
+    of_vcf = shard.reader(
         field=GenotypeField.AUTO, half_call=HalfCall.MISSING, wanted=wanted, s3=None
     )
-    list(reader)
-    assert counts == reader.contig_records
+    list(of_vcf)
+    assert counts == of_vcf.contig_records
 
 
 thousandths = st.integers(0, 1000).map(lambda n: f"{n / 1000:g}")
@@ -311,6 +315,68 @@ def test_records_inside_of_a_record_are_found_out_or_change_nothing(tmp_path):
     refused = [what for what in found if what != expected]
     assert set(map(str, refused)) == {"what begins at 1:5 looks like two records."}
     assert len(refused) < len(found)
+
+
+def test_records_at_the_end_of_the_last_record_are_found_out(tmp_path):
+    """A shard that began with them gave their rows; nobody came to the true record behind them."""
+    header = vcf_text([], samples=["S1"], meta=SMALL_META)
+    fakes = [packed_record(0, n, ["A", "G"], [(1, CALL_1)]) for n in (6, 7, 8)]
+    payload = b"".join(fakes)
+    text = bytes([0xF7, 0x12]) + struct.pack("<h", len(payload)) + payload
+    host = packed_record(0, 5, ["A", "G"], [(1, CALL_1), (2, text)])
+    content = packed_bcf(header, [host])
+    path = tmp_path / "f.bcf"
+    path.write_bytes(content)
+    expected = rows_of(blocks_of(str(path)))
+    assert [row[1] for row in expected] == [5]
+    n_records_bytes = len(content) - body_at(content)
+    found = [rows_or_problem(str(path), size) for size in range(1, n_records_bytes)]
+    refused = [what for what in found if what != expected]
+    assert set(map(str, refused)) == {"what looks like a record stands inside of the last one."}
+    assert len(refused) < len(found)
+
+
+SMALL_META = (
+    "##contig=<ID=1,IDX=0>",
+    "##contig=<ID=2,IDX=2>",
+    '##FORMAT=<ID=GT,Number=1,Type=String,Description="",IDX=1>',
+    '##FORMAT=<ID=TX,Number=1,Type=String,Description="",IDX=2>',
+)
+CALL_1 = b"\x21\x02\x04"
+CALL_2 = b"\x21\x04\x04"
+
+
+@pytest.mark.parametrize(
+    ("record", "problem"),
+    [
+        (packed_record(1, 5, ["A", "G"], [(1, CALL_1)]), "on a contig that the header"),
+        (packed_record(0, 5, ["A", "G"], [(1, CALL_1), (1, CALL_2)]), "FORMAT fields that do not"),
+        (packed_record(0, 5, ["A" * 100_000, *["G"] * 60_000], [(1, CALL_1)]), "1:5 has more than"),
+    ],
+    ids=["a contig number without a name", "two GTs", "6 GB of alleles in 160 KB"],
+)
+def test_a_record_that_htslib_does_not_write_is_refused(record, problem, tmp_path):
+    """The first came out on contig "", the second with its last GT, the third ended the process."""
+    good = packed_record(0, 4, ["A", "G"], [(1, CALL_1)])
+    path = tmp_path / "f.bcf"
+    path.write_bytes(packed_bcf(vcf_text([], samples=["S1"], meta=SMALL_META), [good, record]))
+    with pytest.raises(GenotypeFileError, match=problem):
+        blocks_of(str(path))
+
+
+@settings(max_examples=30, deadline=None)
+@given(records=called_records(), string_bytes=st.integers(1, 60))
+def test_blocks_that_are_cut_for_their_alleles_have_the_same_rows(
+    tmp_path_factory, records, string_bytes
+):
+    vcf, bcf = both(tmp_path_factory.mktemp("bcf"), records)
+    expected = rows_of(blocks_of(vcf))
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(reader, "STRING_BYTES", string_bytes)
+        blocks = blocks_of(str(bcf))
+    assert rows_of(blocks) == expected
+    sites = [[row[:2] for row in rows_of([block])] for block in blocks]
+    assert all(one[-1] != other[0] for one, other in pairwise(sites))
 
 
 @pytest.fixture
