@@ -36,6 +36,9 @@ from core.storage.byte_ranges import S3Access
 SHARD_GENOTYPES = 1 << 29
 """A shard has no more genotypes, about a second's work, or no more than `shard_bytes`."""
 
+MAX_REPEATED_BYTES = 256 << 20
+"""Of IDs and REFs, which stand once in a table of sites and in the row of each ALT."""
+
 Bytes = npt.NDArray[np.uint8]
 Ints = npt.NDArray[np.int64]
 Variants = npt.NDArray[np.uint32]
@@ -244,7 +247,7 @@ class PlinkReader:
     def __iter__(self) -> Iterator[DosageBlock]:
         file, shard = self._shard.file, self._shard
         sites = load_sites(file.sites)
-        variants = ShardSites(sites.table, shard.first, shard.stop, sites.build)
+        variants = ShardSites(sites.table, shard.first, shard.stop, sites.build, file.uri)
         self.n_records = shard.stop - shard.first
         self.contig_records = variants.contig_records()
         rows = variants.rows(self._wanted)
@@ -299,12 +302,15 @@ class SiteRows:
 
 
 class ShardSites:
-    """The variants of one shard."""
+    """The variants of one shard; `uri` of their file."""
 
-    def __init__(self, table: pa.Table, first: int, stop: int, build: GenomeBuild | None) -> None:
+    def __init__(
+        self, table: pa.Table, first: int, stop: int, build: GenomeBuild | None, uri: str
+    ) -> None:
         part = table.slice(first, stop - first)
         self._first = first
         self._build = build
+        self._uri = uri
         self._column = {name: part.column(name).combine_chunks() for name in part.column_names}
         self._contig_of, self._contigs = _canonical(self._column["CHROM"])
 
@@ -320,7 +326,8 @@ class ShardSites:
         return pa.RecordBatch.from_arrays(list(columns.values()), names=list(columns))
 
     def rows(self, wanted: Wanted | None) -> SiteRows:
-        """Those of the position groups that hold something wanted."""
+        """Those of the position groups that hold something wanted. Raises GenotypeFileError where
+        their names and alleles would fill the memory."""
         chosen = wanted_rows(self._sites, wanted)
         position = values_of(self._column["POS"])
         group = np.cumsum(group_starts(position, self._contig_of), dtype=np.int64)[chosen]
@@ -328,6 +335,7 @@ class ShardSites:
         alts = pc.split_pattern(self._column["ALT"].take(taken), ",")
         of = values_of(pc.list_parent_indices(alts)).astype(np.int64)
         n_alts = np.bincount(of, minlength=len(chosen))
+        self._check_repeated(taken, n_alts)
         allele = np.arange(len(of)) - np.repeat(np.cumsum(n_alts) - n_alts, n_alts) + 1
         repeated = numbers(chosen[of])
         columns = {
@@ -348,6 +356,20 @@ class ShardSites:
                 [columns[name] for name in SITE_SCHEMA.names], schema=SITE_SCHEMA
             ),
         )
+
+    def _check_repeated(self, chosen: pa.Array, n_alts: Ints) -> None:
+        """`n_alts` of the chosen variants."""
+        n_bytes = 0
+        for name in ("ID", "REF"):
+            lengths = pc.binary_length(self._column[name].take(chosen))
+            n_bytes += int(values_of(lengths) @ np.maximum(n_alts - 1, 0))
+        if n_bytes > MAX_REPEATED_BYTES:
+            raise GenotypeFileError(
+                f"IDs and REF alleles of variants with several ALTs need more than "
+                f"{MAX_REPEATED_BYTES >> 20} MiB.",
+                where=Where(self._uri, field="REF"),
+                fix="Leave these variants out.",
+            )
 
     def _places(self) -> Bytes:
         chromosome = self._column["CHROM"]

@@ -28,7 +28,7 @@ from core.build_evidence import BuildEvidence
 from core.errors import GenotypeFileError, Where
 from core.genome_build import GenomeBuild
 from core.genotypes.block import values_of
-from core.genotypes.vcf_header import MAX_HEADER_BYTES, build_of_meta
+from core.genotypes.vcf_header import MAX_HEADER_BYTES, build_of_meta, check_header_lines
 
 MAX_LINE_BYTES = 64 << 20
 MAX_POSITION = (1 << 31) - 1
@@ -173,6 +173,7 @@ def _split_header(chunks: Iterator[bytes], uri: str) -> tuple[list[bytes], bytes
         while chunk[at : at + 1] == b"#":
             end = chunk.index(b"\n", at) + 1
             lines.append(chunk[at:end].rstrip(b"\r\n"))
+            check_header_lines(len(lines), uri)
             at = end
         n_bytes += at
         if n_bytes > MAX_HEADER_BYTES:

@@ -15,6 +15,9 @@ from core.errors import CuraGenieError, GenomeBuildError, GenotypeFileError, Whe
 MAX_HEADER_BYTES = 256 << 20
 """Enough for ten million samples."""
 
+MAX_HEADER_LINES = 1 << 20
+"""More than any assembly has contigs. A line costs a hundred bytes of memory, however short."""
+
 MAX_FIRST_LINE_BYTES = 1 << 20
 """Without a line end, so much text is no VCF; nothing more of it is read."""
 
@@ -69,6 +72,7 @@ def read_header_text(pieces: Iterable[bytes], uri: str) -> HeaderText:
             raise _not_a_vcf(uri, content)
         n_bytes += len(line)
         lines.append(content)
+        check_header_lines(len(lines), uri)
         if not content.startswith(b"##"):
             return HeaderText(tuple(lines), n_bytes)
     if not lines:
@@ -76,6 +80,16 @@ def read_header_text(pieces: Iterable[bytes], uri: str) -> HeaderText:
             "the file is empty.", where=Where(uri), fix="Give a VCF with a header."
         )
     raise _no_column_line(uri, len(lines))
+
+
+def check_header_lines(n_lines: int, uri: str) -> None:
+    """Raises GenotypeFileError where there are too many."""
+    if n_lines > MAX_HEADER_LINES:
+        raise GenotypeFileError(
+            f"the header has more than {MAX_HEADER_LINES} lines.",
+            where=Where(uri),
+            fix="Remove meta-information lines that nothing reads.",
+        )
 
 
 def parse_header(text: HeaderText, uri: str) -> VcfHeader:

@@ -13,6 +13,7 @@ from core.genome_build import canonical_contig
 from core.genotypes.vcf_header import (
     MAX_HEADER_BYTES,
     VcfHeader,
+    check_header_lines,
     parse_header,
     read_header_text,
     structured_lines,
@@ -42,6 +43,7 @@ def read_header(pieces: Iterable[bytes], uri: str) -> BcfHeader:
     """From the pieces of a file's text. Raises GenotypeFileError for a header that cannot be used,
     GenomeBuildError for contigs of two builds."""
     content = _content(iter(pieces), uri)
+    check_header_lines(content.count(b"\n"), uri)
     text = read_header_text([content.rstrip(b"\0")], uri)
     lines = [line.decode("utf-8", "replace") for line in text.lines]
     contigs = _numbers(lines, ("contig",), {}, uri)

@@ -168,7 +168,7 @@ class BgenReader:
     def __iter__(self) -> Iterator[DosageBlock]:
         file, shard = self._shard.file, self._shard
         sites = load_sites(file.sites)
-        variants = ShardSites(sites.table, shard.first, shard.stop, None)
+        variants = ShardSites(sites.table, shard.first, shard.stop, None, file.uri)
         self.n_records = shard.stop - shard.first
         self.contig_records = variants.contig_records()
         rows = variants.rows(self._wanted)

@@ -56,6 +56,8 @@ def read_header(file: BinaryIO, path: Path, size_bytes: int) -> BgenHeader:
             path, f"the header states {n_variants} variants, {n_samples} samples, flags {flags:#x}."
         )
     names_bytes = offset - header_bytes if flags >> 31 else 0
+    if names_bytes > MAX_BYTES:
+        raise damaged(path, f"its sample identifiers are longer than {MAX_BYTES >> 20} MiB.")
     return BgenHeader(
         n_variants=n_variants,
         n_samples=n_samples,

@@ -26,8 +26,8 @@ from core.genotypes.vcf_kernels import MAX_POSITION, Bytes, Ints
 MAX_VARIANT_BYTES = 64 << 20
 """Of the names and alleles of a variant."""
 
-MAX_DATA_BYTES = 1 << 30
-"""Of the genotype data of a variant, inflated."""
+MAX_DATA_BYTES = 128 << 20
+"""Of the genotype data of a variant, inflated: of a million samples, a genotype in 128 bytes."""
 
 POSITION, N_ALLELES, DATA, DATA_BYTES, INFLATED_BYTES = range(5)
 """Columns of `BgenSites.data`. DATA: byte of the file."""
@@ -116,7 +116,8 @@ def _read(opened: BinaryIO, file: SitesFile) -> BgenSites:
         found = _new_strings(len(part), len(text))
         is_packed = file.header.compression != NONE
         status, n_new, stop = index_variants(text, at, is_packed, part, found)
-        is_stuck = n_new == 0 and (at + len(text) >= file.size_bytes or n_bytes > MAX_VARIANT_BYTES)
+        is_whole = at + len(text) >= file.size_bytes or n_bytes == MAX_VARIANT_BYTES
+        is_stuck = n_new == 0 and is_whole
         if stop > file.size_bytes or status > INCOMPLETE or is_stuck:
             what = _PROBLEMS[status] if status > INCOMPLETE else "is cut short"
             raise damaged(path, f"variant {n_read + n_new + (stop <= file.size_bytes)} {what}.")
@@ -140,7 +141,7 @@ _PROBLEMS = {
 def _next_window(n_bytes: int, n_new: int, n_passed: int) -> int:
     """More where not one variant fitted; little where most of it is skipped."""
     if n_new == 0:
-        return 8 * n_bytes
+        return min(8 * n_bytes, MAX_VARIANT_BYTES)
     return _SKIPPING_WINDOW_BYTES if n_passed // n_new > _LARGE_DATA_BYTES else _WINDOW_BYTES
 
 

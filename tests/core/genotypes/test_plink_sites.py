@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from core.errors import CuraGenieError, GenotypeFileError
 from core.genome_build import GenomeBuild
-from core.genotypes import plink_sites
+from core.genotypes import plink_sites, vcf_header
 from core.genotypes.plink_sites import SitesFile, load_sites, read_sites
 
 COLUMNS = ("CHROM", "POS", "ID", "REF", "ALT")
@@ -130,6 +130,14 @@ def test_a_line_without_end_is_refused_before_it_fills_the_memory(tmp_path, monk
     path = tmp_path / "f.pvar"
     path.write_text(f"{HEADER}1\t1\trs\tA\t{'G' * 20_000}\n")
     with pytest.raises(GenotypeFileError, match="a line is longer"):
+        read_sites(path)
+
+
+def test_a_header_of_millions_of_lines_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(vcf_header, "MAX_HEADER_LINES", 10)
+    path = tmp_path / "f.pvar"
+    path.write_text("#\n" * 10 + LAYOUTS["pvar"])
+    with pytest.raises(GenotypeFileError, match="more than 10 lines"):
         read_sites(path)
 
 

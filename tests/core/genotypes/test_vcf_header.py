@@ -4,6 +4,8 @@ from hypothesis import strategies as st
 
 from core.errors import GenomeBuildError, GenotypeFileError
 from core.genome_build import GenomeBuild
+from core.genotypes import vcf_header
+from core.genotypes.bcf.header import read_header as read_bcf_header
 from core.genotypes.vcf_header import (
     MAX_FIRST_LINE_BYTES,
     VcfHeader,
@@ -228,3 +230,14 @@ def test_a_header_without_end_is_refused(monkeypatch):
 
     with pytest.raises(GenotypeFileError, match="longer than 2 MiB"):
         read_header_text(endless(), "f.vcf")
+
+
+def test_a_header_of_millions_of_lines_is_refused(monkeypatch):
+    """256 MiB of empty lines took gigabytes."""
+    monkeypatch.setattr(vcf_header, "MAX_HEADER_LINES", 10)
+    text = vcf_text([], meta=["##"] * 10)
+    with pytest.raises(GenotypeFileError, match="more than 10 lines"):
+        read_header_text([text], "f.vcf")
+    bcf = b"BCF\x02\x02" + len(text).to_bytes(4, "little") + text
+    with pytest.raises(GenotypeFileError, match="more than 10 lines"):
+        read_bcf_header([bcf], "f.bcf")

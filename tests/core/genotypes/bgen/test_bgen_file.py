@@ -5,6 +5,8 @@ import shutil
 import struct
 import subprocess
 import sys
+import tracemalloc
+from dataclasses import replace
 from fractions import Fraction
 from itertools import combinations_with_replacement
 from pathlib import Path
@@ -17,6 +19,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.errors import GenotypeFileError, UnsupportedFormatError
+from core.genotypes.bgen import header, sites
 from core.genotypes.bgen.file import BgenReader
 from core.genotypes.calls import GenotypeField
 from core.genotypes.formats import content_uris, open_cohort
@@ -265,15 +268,15 @@ HOSTILE = {
     "names of another number": lambda c: with_bytes(c, 28, b"\x02"),
     "a name of 64 KiB": lambda c: with_bytes(c, 32, b"\xff\xff"),
     "an ID of 64 KiB": lambda c: with_bytes(c, FIRST, b"\xff\xff"),
-    "a position of 4 billion": lambda c: with_bytes(c, FIRST + 12, MANY),
-    "no alleles": lambda c: with_bytes(c, FIRST + 16, b"\0\0"),
-    "65535 alleles": lambda c: with_bytes(c, FIRST + 16, b"\xff\xff"),
-    "an allele of 4 GiB": lambda c: with_bytes(c, FIRST + 18, MANY),
-    "an allele with a comma": lambda c: with_bytes(c, FIRST + 22, b","),
-    "data of 4 GiB": lambda c: with_bytes(c, FIRST + 28, MANY),
-    "data that inflates to 4 GiB": lambda c: with_bytes(c, FIRST + 32, MANY),
-    "data that inflates to more": lambda c: with_bytes(c, FIRST + 32, b"\x01"),
-    "data that do not inflate": lambda c: with_bytes(c, FIRST + 36, b"\xff"),
+    "a position of 4 billion": lambda c: with_bytes(c, FIRST + 10, MANY),
+    "no alleles": lambda c: with_bytes(c, FIRST + 14, b"\0\0"),
+    "65535 alleles": lambda c: with_bytes(c, FIRST + 14, b"\xff\xff"),
+    "an allele of 4 GiB": lambda c: with_bytes(c, FIRST + 16, MANY),
+    "an allele with a comma": lambda c: with_bytes(c, FIRST + 20, b","),
+    "data of 4 GiB": lambda c: with_bytes(c, FIRST + 26, MANY),
+    "data that inflates to 4 GiB": lambda c: with_bytes(c, FIRST + 30, MANY),
+    "data that inflates to more": lambda c: with_bytes(c, FIRST + 30, b"\x01"),
+    "data that do not inflate": lambda c: with_bytes(c, FIRST + 34, b"\xff"),
     "half a variant": lambda c: c[:-1],
     "more behind the variants": lambda c: c + b"more",
 }
@@ -290,6 +293,40 @@ def test_a_file_that_lies_is_refused(name, tmp_path):
         blocks_of(str(path))
     assert raised.value.fix
     assert str(path) in str(raised.value)
+
+
+def test_data_that_state_gigabytes_get_no_memory(tmp_path):
+    """Zstandard's was allocated as stated."""
+    content = bgen_bytes([simple(5)], samples=PEOPLE, compression=ZSTD)
+    path = tmp_path / "f.bgen"
+    path.write_bytes(with_bytes(content, FIRST + 30, struct.pack("<I", 1 << 29)))
+    tracemalloc.start()
+    try:
+        with pytest.raises(GenotypeFileError, match="lengths that cannot be"):
+            blocks_of(str(path))
+        assert tracemalloc.get_traced_memory()[1] < 64 << 20
+    finally:
+        tracemalloc.stop()
+
+
+def test_a_long_ref_of_many_alts_is_refused_before_it_is_repeated(tmp_path):
+    many = simple(5, stored=[[0] * (101 * 102 // 2 - 1)] * 3)
+    some = replace(many, alleles=["A" * (3 << 20), *(f"G{'C' * n}" for n in range(100))])
+    uri = write_bgen(tmp_path / "f.bgen", [some], samples=PEOPLE)
+    with pytest.raises(GenotypeFileError, match="need more than 256 MiB"):
+        blocks_of(uri)
+
+
+def test_names_and_alleles_have_a_limit(tmp_path, monkeypatch):
+    uri = write_bgen(
+        tmp_path / "f.bgen", [replace(simple(5), alleles=["A" * (2 << 20), "G"])], samples=PEOPLE
+    )
+    monkeypatch.setattr(sites, "MAX_VARIANT_BYTES", 1 << 20)
+    with pytest.raises(GenotypeFileError, match="variant 1 is cut short"):
+        blocks_of(uri)
+    monkeypatch.setattr(header, "MAX_BYTES", 10)
+    with pytest.raises(GenotypeFileError, match="identifiers are longer"):
+        open_cohort([uri])
 
 
 # The genotype data of `simple`: 4 bytes of samples, 2 of alleles, 2 of ploidies, one for each
