@@ -27,7 +27,9 @@ from core.demo_data import (
 )
 from core.errors import FastqFileError
 from core.genome_build import GenomeBuild
-from core.genotypes.calls import GenotypeField
+from core.genotypes.calls import GenotypeField, HalfCall
+from core.genotypes.formats import open_cohort
+from core.genotypes.source import plan_shards
 from core.genotypes.directory_cache import DirectoryCache
 from core.genotypes.store_writer import StoreTarget
 from core.genotypes.tabix import parse_index
@@ -57,6 +59,7 @@ def warm_up() -> None:
     Nothing is left behind but numba's cache. Raises OSError where the temporary folder is full.
     """
     _find_records()
+    _read_binary_formats()
     _count_reads()
     with _made_up_scores() as (folder, sites, scores):
         for n_samples in _N_SAMPLES:
@@ -85,6 +88,52 @@ def _find_records() -> None:
     id_table(frozenset({"rs1"}))
     description = struct.pack("<7i", 2, 1, 2, 0, ord("#"), 0, len(b"chr1\0")) + b"chr1\0"
     parse_index(b"TBI\1" + struct.pack("<i", 1) + description + struct.pack("<2i", 0, 0))
+
+
+def _read_binary_formats() -> None:
+    """A BCF in two shards and a BGEN, of one person."""
+    with tempfile.TemporaryDirectory(prefix="curagenie-warm-up-") as folder:
+        bcf, bgen = Path(folder, "calls.bcf"), Path(folder, "calls.bgen")
+        bcf.write_bytes(_bcf())
+        bgen.write_bytes(_bgen())
+        cases = ((bcf, GenotypeField.GT), (bcf, GenotypeField.DS), (bgen, GenotypeField.AUTO))
+        for path, field in cases:
+            for shard in plan_shards(open_cohort([str(path)]), _HALF_BCF_BYTES):
+                for _ in shard.reader(
+                    field=field, half_call=HalfCall.MISSING, wanted=None, s3=None
+                ):
+                    pass
+
+
+_HALF_BCF_BYTES = 100
+"""Of the records of `_bcf`: the second shard looks for its first one."""
+
+
+def _bcf() -> bytes:
+    """Four records of GT and DS (VCF 4.5, section 6.3)."""
+    header = (
+        b"##fileformat=VCFv4.3\n##contig=<ID=1>\n"
+        b'##FORMAT=<ID=GT,Number=1,Type=String,Description="call">\n'
+        b'##FORMAT=<ID=DS,Number=A,Type=Float,Description="imputed">\n'
+        b"#CHROM\tPOS\tID\tREF\tALT\tQUAL\tFILTER\tINFO\tFORMAT\tS0\n\0"
+    )
+    calls = b"\x11\x01\x21\x02\x04" + b"\x11\x02\x15" + struct.pack("<f", 1)
+    content = b"BCF\x02\x02" + struct.pack("<I", len(header)) + header
+    for position in range(4):
+        site = struct.pack("<3ifHHI", 0, position, 1, 0, 0, 2, 1 | 2 << 24) + b"\x07\x17A\x17G\0"
+        content += struct.pack("<2I", len(site), len(calls)) + site + calls
+    return content
+
+
+def _bgen() -> bytes:
+    """One variant, uncompressed (layout 2)."""
+    names = struct.pack("<2IH2s", 12, 1, 2, b"S0")
+    header = struct.pack("<4I4sI", 20 + len(names), 20, 1, 1, b"bgen", 2 << 2 | 1 << 31)
+    site = struct.pack("<HHH1sIH", 0, 0, 1, b"1", 1, 2) + b"".join(
+        struct.pack("<I", 1) + allele for allele in (b"A", b"G")
+    )
+    data = struct.pack("<IH7B", 1, 2, 2, 2, 2, 0, 8, 0, 255)
+    return header + names + site + struct.pack("<I", len(data)) + data
 
 
 def _count_reads() -> None:

@@ -38,13 +38,17 @@ def score(genotypes):
 
 A_RUN_AFTER_WARMING = f"""
 {LOADED}
+from tests.builders.bcf import write_bcf
+
 write_demo_vcf(folder / "cohort.vcf.gz", sites, n_samples=7)
 warm_up()
 before = loaded()
 names = {{name for _, name, _ in before}}
 assert names >= {{"scan", "inflate_block", "decode_calls", "add_calls"}}
 assert names >= {{"_fill_table", "_read_chunks"}}
+assert names >= {{"find_record", "decode_values", "index_variants", "decode_probabilities"}}
 score(folder / "cohort.vcf.gz")
+score(write_bcf(folder / "cohort.vcf.gz", folder / "cohort.bcf"))
 assert loaded() == before, loaded() - before
 """
 
