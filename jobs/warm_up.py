@@ -28,9 +28,9 @@ from core.demo_data import (
 from core.errors import FastqFileError
 from core.genome_build import GenomeBuild
 from core.genotypes.calls import GenotypeField, HalfCall
+from core.genotypes.directory_cache import DirectoryCache
 from core.genotypes.formats import open_cohort
 from core.genotypes.source import plan_shards
-from core.genotypes.directory_cache import DirectoryCache
 from core.genotypes.store_writer import StoreTarget
 from core.genotypes.tabix import parse_index
 from core.genotypes.vcf_wanted import id_table
