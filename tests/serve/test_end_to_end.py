@@ -258,7 +258,7 @@ def test_of_a_file_of_several_scores_those_asked_for_are_calculated(
         b"\teffect_weight_A\teffect_weight_B\teffect_weight_C\n"
         b"1\t1000\tG\tA\t0.5\t2\t\n1\t1001\tG\tA\t0.25\t\t4\n"
     )
-    vcf = vcf_text([Record("1", 1000 + i, ("0/1",)) for i in range(3)])
+    vcf = vcf_text([Record("1", 1000 + i, ["0/1"]) for i in range(3)], samples=["S1"])
     with live_service.events("several") as socket, live_service.http() as http:
         installed = http.post("/api/scoring-files", files={"file": ("several.txt", content)})
         assert installed.status_code == 201, installed.text
@@ -266,10 +266,11 @@ def test_of_a_file_of_several_scores_those_asked_for_are_calculated(
         data = live_service.upload("several", vcf, name="one.vcf")
         read_until(socket, "upload_complete")
         body = {"genomic_data_id": data["id"], "accessions": ["SEVERAL_C", "SEVERAL_A"]}
-        accepted = http.post("/api/prs/calculate", json=body).json()
+        accepted = http.post("/api/prs/calculate", json=body)
+        assert accepted.status_code == 202, accepted.text
         read_until(socket, "prs_ready")
         scores = http.get("/api/prs/scores/user/several").json()["items"]
-    assert sorted(score["id"] for score in scores) == sorted(accepted["prs_ids"])
+    assert sorted(score["id"] for score in scores) == sorted(accepted.json()["prs_ids"])
     sums = {score["accession"]: score["raw_sum"] for score in scores}
     assert sums == {"SEVERAL_A": 0.75, "SEVERAL_C": 4.0}
 
