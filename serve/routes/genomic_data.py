@@ -61,7 +61,7 @@ _FORM: dict[str, Any] = {
                         "mate_of": {
                             "type": "integer",
                             "description": "Of the second FASTQ of a pair: the record of the "
-                            "first, whatever its state.",
+                            "first, read or not yet.",
                         },
                         "file": {
                             "type": "string",
