@@ -54,7 +54,7 @@ def _known(payload: Any) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class UploadComplete:
-    """A genomic file was checked; `problem` says why it cannot be used."""
+    """A genomic file was checked, alone or with its mate; `problem` says why it cannot be used."""
 
     type: ClassVar[EventType] = EventType.UPLOAD_COMPLETE
 

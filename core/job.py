@@ -80,6 +80,7 @@ class Queue(StrEnum):
 
 class JobKind(StrEnum):
     PROCESS_GENOMIC_FILE = "process_genomic_file"
+    SUMMARISE_READ_PAIR = "summarise_read_pair"
     CALCULATE_PRS_SCORE = "calculate_prs_score"
 
     @property
@@ -89,6 +90,7 @@ class JobKind(StrEnum):
 
 _QUEUE_OF_KIND = {
     JobKind.PROCESS_GENOMIC_FILE: Queue.GENOMIC_PROCESSING,
+    JobKind.SUMMARISE_READ_PAIR: Queue.GENOMIC_PROCESSING,
     JobKind.CALCULATE_PRS_SCORE: Queue.PRS_CALCULATION,
 }
 

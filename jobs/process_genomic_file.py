@@ -17,9 +17,10 @@ from core.job import Job, JobState, Problem
 from core.records.records import QUALITY_HTML, QUALITY_JSON, GenomicData
 from core.records.repositories import UnitOfWork
 from core.records.session import Database
-from core.storage.objects import ObjectStore, delete_folder
+from core.storage.objects import ObjectStore, delete_folder, put_text
 from jobs.attempt import JobBody, JobContext
 from jobs.file_names import known_as, speaking_of
+from jobs.submit import submit_read_pair
 from jobs.summarise_cohort import summarise_cohort
 from jobs.summarise_reads import summarise_reads, without_curves
 
@@ -43,7 +44,9 @@ def run(job: Job, context: JobContext) -> Callable[[UnitOfWork], None]:
     }
 
     def complete(tx: UnitOfWork) -> None:
+        tx.events.wait_for_turn(job.user_id)
         tx.genomic_data.complete(genomic_data_id, metadata)
+        submit_read_pair(tx, genomic_data_id)
 
     return complete
 
@@ -75,8 +78,8 @@ def _read_reads(
     )
     facts["files"] = [{**file, "file": data.filename} for file in facts["files"]]
     prefix = _read_quality_prefix(data, attempt)
-    _put_text(context.objects, f"{prefix}/{QUALITY_JSON}", json.dumps(facts))
-    _put_text(context.objects, f"{prefix}/{QUALITY_HTML}", report_html(facts))
+    put_text(context.objects, f"{prefix}/{QUALITY_JSON}", json.dumps(facts))
+    put_text(context.objects, f"{prefix}/{QUALITY_HTML}", report_html(facts))
     return {**without_curves(facts), "read_quality": prefix.rpartition("/")[2]}
 
 
@@ -86,13 +89,18 @@ _READERS: Mapping[FileKind, Callable[[str, GenomicData, int, JobContext], dict[s
 }
 
 
-def _put_text(objects: ObjectStore, key: str, text: str) -> None:
-    with objects.put_stream(key) as writer:
-        writer.write(text.encode())
-
-
 def fail(tx: UnitOfWork, job: Job, problem: Problem) -> None:
-    tx.genomic_data.fail(job.params["genomic_data_id"], problem.as_dict())
+    """A mate that waits for the file is told that it waits no longer."""
+    tx.events.wait_for_turn(job.user_id)
+    data = tx.genomic_data.fail(job.params["genomic_data_id"], problem.as_dict())
+    if data.mate_id is not None:
+        no_pair = Problem(
+            code="mate_failed",
+            detail=f"{data.filename} (genomic data {data.id}), its mate, could not be read.",
+            file=data.filename,
+            fix=f"See the problem of /api/genomic-data/{data.id}, and upload it again as a mate.",
+        )
+        tx.read_pairs.fail((data.id, data.mate_id), no_pair.as_dict(), job_id=job.id)
 
 
 def clean_up(job: Job, state: JobState, database: Database, objects: ObjectStore) -> None:

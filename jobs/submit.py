@@ -37,6 +37,30 @@ def submit_genomic_file(tx: UnitOfWork, genomic_data: GenomicData) -> Job:
     return job
 
 
+def pair_reads(tx: UnitOfWork, genomic_data: GenomicData, mate_id: int) -> None:
+    """Makes a FASTQ and another of the same user mates; where both have been read, their summary is
+    queued. Asking again changes nothing.
+
+    Raises NotFoundError, and ConflictError where one of them cannot be in this pair.
+    """
+    if tx.read_pairs.join(genomic_data.id, mate_id, user_id=genomic_data.user_id):
+        submit_read_pair(tx, genomic_data.id)
+
+
+def submit_read_pair(tx: UnitOfWork, genomic_data_id: int) -> Job | None:
+    """Queues the summary of a FASTQ and its mate, where both have been read.
+
+    To be asked in the user's turn (`wait_for_turn`) by whatever may be the last that was missing:
+    the pairing, and the end of each file. Each happens once, so only one of them is the last.
+    """
+    pair = tx.read_pairs.read_wholly(genomic_data_id)
+    if pair is None:
+        return None
+    first, second = pair
+    params = {"genomic_data_id": first.id, "mate_id": second.id}
+    return tx.jobs.submit(JobKind.SUMMARISE_READ_PAIR, first.user_id, params)
+
+
 def submit_prs(
     tx: UnitOfWork,
     genomic_data: GenomicData,

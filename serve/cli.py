@@ -5,11 +5,13 @@ Exit codes: 0 done, 1 failed on our side, 2 wrong usage, data or settings, 130 i
 
 import json
 import os
+import shutil
 import signal
 import sys
 import time
 from collections.abc import Generator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, NoReturn
@@ -190,6 +192,39 @@ def install_score(
         Console(highlight=False, soft_wrap=True).print(
             f"{path} is {status.replace('_', ' ')}. Licence: {done.file.licence}", markup=False
         )
+
+
+@scores.command("install-file", epilog="Example: curagenie scores install-file my_scores.txt.gz")
+def install_scoring_file(
+    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, help="Plain or gzip.")],
+    data_dir: DataDirOption = None,
+    output: OutputOption = Output.TEXT,
+) -> None:
+    """Check a scoring file and install its score; of several scores each, all of them or none."""
+    with _reported(output):
+        from core.scoring.installed_file import Origin, OriginKind  # noqa: PLC0415
+        from core.scoring.library import ScoringFileLibrary  # noqa: PLC0415 - `--help` is quick
+
+        settings = load_settings(**_given(data_dir=data_dir))
+        library = ScoringFileLibrary(settings.scoring_files_dir)
+        origin = Origin(OriginKind.UPLOAD, file.name, datetime.now(UTC))
+        with library.incoming() as path:
+            shutil.copyfile(file, path)
+            installed = library.install_scores(path, name=file.name, origin=origin)
+        rows = [
+            {
+                "accession": score.accession,
+                "status": "installed" if score.is_new else "already_installed",
+                "file": to_jsonable_python(score.file),
+            }
+            for score in installed
+        ]
+        if output is Output.JSON:
+            _print_json({"scores": rows})
+            return
+        console = Console(highlight=False, soft_wrap=True)
+        for row in rows:
+            console.print(f"{row['accession']}  {row['status'].replace('_', ' ')}", markup=False)
 
 
 @scores.command("show", epilog="Example: curagenie scores show PGS000001 --output json")

@@ -26,7 +26,8 @@ QUALITY_JSON, QUALITY_HTML = "quality.json", "quality.html"
 
 @dataclass(frozen=True, slots=True)
 class GenomicData:
-    """One uploaded genomic file. `file_url` is its storage key, `filename` the user's word."""
+    """One uploaded genomic file. `file_url` is its storage key, `filename` the user's word,
+    `mate_id` the record of the other FASTQ of a pair, which names this one."""
 
     id: int
     user_id: str
@@ -38,6 +39,7 @@ class GenomicData:
     sha256: str
     size_bytes: int
     job_id: int | None
+    mate_id: int | None
     created_at: datetime
     updated_at: datetime
 
@@ -69,6 +71,22 @@ class GenomicData:
         return self._stored("read_quality")
 
     @property
+    def pair(self) -> Mapping[str, Any] | None:
+        """What is known of the file together with its mate, the same in both records, with its
+        `status`; None where the file never had a mate."""
+        told: Mapping[str, Any] | None = (self.metadata_json or {}).get("pair")
+        if told is None and self.mate_id is not None:
+            ids = sorted((self.id, self.mate_id))
+            return {"genomic_data_ids": ids, "status": RecordStatus.PROCESSING}
+        return told
+
+    @property
+    def pair_quality_url(self) -> str | None:
+        """The storage prefix of the pair's QUALITY_HTML; None where there is none (yet)."""
+        stored: str | None = (self.pair or {}).get("read_quality")
+        return f"{self.folder}/{stored}" if stored is not None else None
+
+    @property
     def kind(self) -> FileKind:
         return kind_of_key(self.file_url)
 
@@ -78,6 +96,29 @@ class GenomicData:
             raise ConflictError(
                 f"genomic data {self.id} holds reads (FASTQ), which cannot be scored.",
                 fix="Reads need alignment and variant calling first; upload the resulting VCF.",
+            )
+
+    def require_free_for(self, mate: "GenomicData") -> None:
+        """Raises ConflictError where this file cannot be one of a pair with `mate`."""
+        if self.kind is not FileKind.FASTQ:
+            raise ConflictError(
+                f"genomic data {self.id} holds genotypes ({self.kind}), which come in no pairs.",
+                fix="Pair the two FASTQ files of one run.",
+            )
+        if self.status is RecordStatus.FAILED:
+            raise ConflictError(
+                f"genomic data {self.id} could not be read, so it cannot be in a pair.",
+                fix=f"See the problem of /api/genomic-data/{self.id}, and upload it again.",
+            )
+        if self.mate_id is not None:
+            raise ConflictError(
+                f"genomic data {self.id} is in a pair already, with {self.mate_id}.",
+                fix="Upload the file again to pair it with another.",
+            )
+        if self.sha256 == mate.sha256:
+            raise ConflictError(
+                f"genomic data {self.id} and {mate.id} are the same bytes, not a pair.",
+                fix="Give the other file of the run.",
             )
 
     def _stored(self, name: str) -> str | None:

@@ -72,6 +72,10 @@ class UnitOfWork:
         return GenomicDataRepository(self._session, self.events)
 
     @cached_property
+    def read_pairs(self) -> "ReadPairRepository":
+        return ReadPairRepository(self.events, self.genomic_data)
+
+    @cached_property
     def prs_scores(self) -> "PrsScoreRepository":
         return PrsScoreRepository(self._session, self.events)
 
@@ -125,6 +129,11 @@ class EventRepository:
         events = [_event(row) for row in rows]
         self._recorded.extend(events)
         return events
+
+    def wait_for_turn(self, user_id: str) -> None:
+        """From here to the commit no other transaction writes events of this user, and those
+        before are seen. Rows that such transactions share are to be touched after it."""
+        self._reserve(user_id, 0)
 
     def _reserve(self, user_id: str, count: int) -> int:
         """The first of the user's next `count` sequences. Holds the user's counter row until the
@@ -411,7 +420,8 @@ class GenomicDataRepository:
             select(GenomicDataTable).where(
                 GenomicDataTable.id == genomic_data_id,
                 _owned(GenomicDataTable.user_id, user_id),
-            )
+            ),
+            execution_options={"populate_existing": True},
         )
         if row is None:
             raise NotFoundError(f"There is no genomic data {genomic_data_id}.")
@@ -426,21 +436,34 @@ class GenomicDataRepository:
         return [_genomic_data(row) for row in self._session.scalars(page)]
 
     def complete(self, genomic_data_id: int, metadata: Mapping[str, Any]) -> GenomicData:
-        """The file was read to its end: `upload_complete` with its metadata."""
-        return self._tell(
-            self._update(
-                genomic_data_id,
-                status=RecordStatus.COMPLETED,
-                metadata_json=dict(metadata),
-                problem=None,
-            )
+        """The file was read to its end: `upload_complete` with its metadata, to which belongs what
+        is known of a pair by now."""
+        known = self.get(genomic_data_id, user_id=None).metadata_json or {}
+        record = self._update(
+            genomic_data_id,
+            status=RecordStatus.COMPLETED,
+            metadata_json={**known, **metadata},
+            problem=None,
         )
+        return self._tell(record, job_id=record.job_id)
 
     def fail(self, genomic_data_id: int, problem: Mapping[str, Any]) -> GenomicData:
         """The file cannot be used: `upload_complete` with the problem."""
-        return self._tell(
-            self._update(genomic_data_id, status=RecordStatus.FAILED, problem=dict(problem))
-        )
+        record = self._update(genomic_data_id, status=RecordStatus.FAILED, problem=dict(problem))
+        return self._tell(record, job_id=record.job_id)
+
+    def set_mate(self, genomic_data_id: int, mate_id: int | None) -> GenomicData:
+        """Names another mate, or none; what was told of a pair before is forgotten."""
+        known = self.get(genomic_data_id, user_id=None).metadata_json
+        metadata = {k: v for k, v in known.items() if k != "pair"} if known is not None else None
+        return self._update(genomic_data_id, mate_id=mate_id, metadata_json=metadata)
+
+    def set_pair(self, genomic_data_id: int, pair: Mapping[str, Any], *, job_id: int) -> None:
+        """What came of the file and its mate: another `upload_complete` of a file that was read."""
+        known = self.get(genomic_data_id, user_id=None).metadata_json or {}
+        record = self._update(genomic_data_id, metadata_json={**known, "pair": dict(pair)})
+        if record.status is RecordStatus.COMPLETED:
+            self._tell(record, job_id=job_id)
 
     def _update(self, genomic_data_id: int, **changes: Any) -> GenomicData:
         row = self._session.scalars(
@@ -452,15 +475,67 @@ class GenomicDataRepository:
         ).one()
         return _genomic_data(row)
 
-    def _tell(self, record: GenomicData) -> GenomicData:
+    def _tell(self, record: GenomicData, *, job_id: int | None) -> GenomicData:
         payload = UploadComplete(
             id=record.id,
             filename=record.filename,
             metadata=record.metadata_json,
             problem=record.problem,
         )
-        self._events.append(record.user_id, payload, job_id=record.job_id)
+        self._events.append(record.user_id, payload, job_id=job_id)
         return record
+
+
+class ReadPairRepository:
+    """Two FASTQ records that name each other as mates; what is known of both stands in both.
+
+    A transaction that pairs records, or ends one that may be in a pair, first waits for its user's
+    turn: of two mates that end at once, the second sees the first.
+    """
+
+    def __init__(self, events: EventRepository, genomic_data: GenomicDataRepository) -> None:
+        self._events = events
+        self._genomic_data = genomic_data
+
+    def join(self, genomic_data_id: int, mate_id: int, *, user_id: str) -> bool:
+        """Makes two records each other's mates; False where they were.
+
+        Raises NotFoundError, for another user's record too, and ConflictError where one of them
+        cannot be in this pair.
+        """
+        self._events.wait_for_turn(user_id)
+        ids = (genomic_data_id, mate_id)
+        record, mate = (self._genomic_data.get(each, user_id=user_id) for each in ids)
+        if record.mate_id == mate.id:
+            return False
+        record.require_free_for(mate)
+        mate.require_free_for(record)
+        self._genomic_data.set_mate(record.id, mate.id)
+        self._genomic_data.set_mate(mate.id, record.id)
+        return True
+
+    def read_wholly(self, genomic_data_id: int) -> tuple[GenomicData, GenomicData] | None:
+        """The record and its mate, in the order of their uploads, once both are completed."""
+        record = self._genomic_data.get(genomic_data_id, user_id=None)
+        if record.mate_id is None:
+            return None
+        mate = self._genomic_data.get(record.mate_id, user_id=record.user_id)
+        if {record.status, mate.status} != {RecordStatus.COMPLETED}:
+            return None
+        return (record, mate) if record.id < mate.id else (mate, record)
+
+    def complete(self, ids: tuple[int, int], facts: Mapping[str, Any], *, job_id: int) -> None:
+        """The mates agree: `upload_complete` of both, with what is in them together."""
+        pair = {"genomic_data_ids": sorted(ids), "status": RecordStatus.COMPLETED, **facts}
+        for each in ids:
+            self._genomic_data.set_pair(each, pair, job_id=job_id)
+
+    def fail(self, ids: tuple[int, int], problem: Mapping[str, Any], *, job_id: int) -> None:
+        """They are no pair, and free for another; those that can be read by themselves say why."""
+        pair = {"genomic_data_ids": sorted(ids), "status": RecordStatus.FAILED, "problem": problem}
+        for each in ids:
+            if self._genomic_data.set_mate(each, None).status is not RecordStatus.FAILED:
+                self._genomic_data.set_pair(each, pair, job_id=job_id)
 
 
 class PrsScoreRepository:

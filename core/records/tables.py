@@ -103,7 +103,11 @@ class JobTable(Table):
 
 class GenomicDataTable(Table):
     __tablename__ = "genomic_data"
-    __table_args__ = (Index(None, "user_id", "id"), {"sqlite_autoincrement": True})
+    __table_args__ = (
+        Index(None, "user_id", "id"),
+        Index(None, "mate_id", unique=True),
+        {"sqlite_autoincrement": True},
+    )
 
     id: Mapped[int] = mapped_column(Id, primary_key=True)
     user_id: Mapped[str] = mapped_column(String(128))
@@ -115,6 +119,7 @@ class GenomicDataTable(Table):
     sha256: Mapped[str] = mapped_column(String(64))
     size_bytes: Mapped[int] = mapped_column(BigInteger)
     job_id: Mapped[int | None] = mapped_column(Id, ForeignKey("jobs.id"))
+    mate_id: Mapped[int | None] = mapped_column(Id, ForeignKey("genomic_data.id"))
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
     updated_at: Mapped[datetime] = mapped_column(UtcDateTime)
 

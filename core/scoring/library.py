@@ -174,17 +174,33 @@ class ScoringFileLibrary:
         self._remember(target, known)
         return Installation(accession, known, is_new=True)
 
-    def install_split(
-        self, path: Path, scores: Sequence[ScoringFile], *, name: str, origin: Origin
-    ) -> tuple[Installation, ...]:
-        """Publishes the `scores` of one file as a file each: all of them, or none.
+    def install_scores(self, path: Path, *, name: str, origin: Origin) -> tuple[Installation, ...]:
+        """Reads a file to its end and publishes its score or, where it has several, a file of each:
+        all of them, or none.
 
-        As `install`, with `scores` as `read_scoring_files` gave them for `path`.
+        Raises what `read_incoming` and `install` do.
         """
+        scores = read_incoming(path, name=name)
+        if len(scores) == 1:
+            return (self.install(path, scores[0], name=name, origin=origin),)
+        with _reading_as(name):
+            parts = split_scores(path, scores, path.parent)
+        for part, score in zip(parts, scores, strict=True):
+            self._require_free_or_same(part, score)
+        return self._install_parts(parts, name=name, origin=origin)
+
+    def _require_free_or_same(self, part: Path, score: ScoringFile) -> None:
+        """Nobody is to see the first of scores that another keeps from being installed."""
+        accession = _checked(score.accession)
+        present = self._path_of_stem(_file_stem(accession, score))
+        if present is not None:
+            _require_same(accession, present, sha256_of_file(part))
+
+    def _install_parts(
+        self, parts: Sequence[Path], *, name: str, origin: Origin
+    ) -> tuple[Installation, ...]:
         done: list[Installation] = []
         try:
-            with _reading_as(name):
-                parts = split_scores(path, scores, path.parent)
             for part in parts:
                 score = only_score(read_incoming(part, name=name))
                 done.append(self.install(part, score, name=name, origin=origin))
@@ -200,12 +216,7 @@ class ScoringFileLibrary:
             remove(self.folder / installation.file.name)
 
     def _installed_before(self, accession: str, present: Path, sha256: str) -> Installation:
-        if sha256_of_file(present) != sha256:
-            raise ConflictError(
-                f"{accession} is installed already, as {present.name}, with other content.",
-                fix="Give the new file an accession of its own (pgs_id in its header), or have "
-                f"{present.name} removed from the scoring file folder.",
-            )
+        _require_same(accession, present, sha256)
         return Installation(accession, self._read(present), is_new=False)
 
     def _scan(self) -> Mapping[str, list[Path]]:
@@ -283,6 +294,15 @@ def _reading_as(name: str) -> Generator[None]:
         raise type(error)(error.what, where=where, fix=error.fix) from error
     finally:
         _reading.release()
+
+
+def _require_same(accession: str, present: Path, sha256: str) -> None:
+    if sha256_of_file(present) != sha256:
+        raise ConflictError(
+            f"{accession} is installed already, as {present.name}, with other content.",
+            fix="Give the new file an accession of its own (pgs_id in its header), or have "
+            f"{present.name} removed from the scoring file folder.",
+        )
 
 
 def is_catalogued(accession: str) -> bool:

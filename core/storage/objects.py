@@ -101,6 +101,12 @@ def open_objects(location: ObjectsLocation) -> ObjectStore:
     return LocalObjects(location.root)
 
 
+def put_text(objects: ObjectStore, key: str, text: str) -> None:
+    """Stores a text as UTF-8 under `key`."""
+    with objects.put_stream(key) as writer:
+        writer.write(text.encode())
+
+
 def put_file(objects: ObjectStore, key: str, path: Path) -> None:
     """Stores a copy of a local file under `key`."""
     with path.open("rb") as source, objects.put_stream(key) as writer:

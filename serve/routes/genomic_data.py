@@ -1,10 +1,11 @@
 """Uploads and the records they become."""
 
-from collections.abc import Iterator
+import json
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from http import HTTPStatus
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 from uuid import uuid4
 
 from fastapi import APIRouter, Query, Request, Response
@@ -14,16 +15,18 @@ from pydantic import TypeAdapter, ValidationError
 from core.errors import ConflictError
 from core.file_kind import FileKind, kind_of_key
 from core.genotypes.quality_summary import SAMPLES_KEY
-from core.records.records import GenomicData, RecordStatus
+from core.records.records import QUALITY_HTML, QUALITY_JSON, GenomicData, RecordStatus
 from core.storage.objects import ObjectStore, ObjectWriter
-from jobs.submit import submit_genomic_file
+from jobs.submit import pair_reads, submit_genomic_file
 from serve.errors import problem_responses
 from serve.result_tables import read_page
 from serve.schemas.genomic_data import (
     GenomicDataOut,
     GenomicDataPage,
+    MateIn,
     ReadQualityFormat,
     RecordId,
+    RecordIdNumber,
     UserId,
     UserIdText,
 )
@@ -34,7 +37,10 @@ from serve.upload_form import ReceivedForm, content_length, receive_upload
 
 router = APIRouter(prefix="/api/genomic-data", tags=["genomic data"])
 
+Value = TypeVar("Value")
+
 _USER_ID = TypeAdapter[str](UserIdText)
+_RECORD_ID = TypeAdapter[int](RecordIdNumber)
 _PAGE_HEADERS = {
     "Cache-Control": "no-store",
     "Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'",
@@ -52,6 +58,11 @@ _FORM: dict[str, Any] = {
                     "required": ["user_id", "file"],
                     "properties": {
                         "user_id": {"type": "string", "examples": ["alice"]},
+                        "mate_of": {
+                            "type": "integer",
+                            "description": "Of the second FASTQ of a pair: the record of the "
+                            "first, read or not yet.",
+                        },
                         "file": {
                             "type": "string",
                             "contentMediaType": "application/octet-stream",
@@ -71,7 +82,7 @@ _FORM: dict[str, Any] = {
     "/upload",
     status_code=HTTPStatus.ACCEPTED,
     openapi_extra=_FORM,
-    responses=problem_responses(413, 415, 422),
+    responses=problem_responses(404, 409, 413, 415, 422),
 )
 async def upload_genomic_data(
     request: Request, response: Response, services: ServicesOf
@@ -80,7 +91,8 @@ async def upload_genomic_data(
 
     The body is a stream and is never spooled. `upload_complete` on the user's WebSocket, or the
     record itself, says how it ended. A VCF can be scored then; of a FASTQ the quality of the reads
-    is told.
+    is told. With `mate_of` it is paired as by `PUT /api/genomic-data/{genomic_data_id}/mate`; where
+    that is refused, the file is not kept.
     """
     upload = _Upload(services.objects)
     record = await receive_upload(
@@ -121,12 +133,14 @@ def _register(services: Services, upload: _Upload, form: ReceivedForm) -> Genomi
     try:
         with services.database.transaction() as tx:
             record = tx.genomic_data.create(
-                user_id=_checked_user_id(form.fields["user_id"]),
+                user_id=_checked(_USER_ID, form, "user_id"),
                 filename=form.filename,
                 file_url=upload.key,
                 sha256=upload.sha256,
                 size_bytes=upload.size_bytes,
             )
+            if "mate_of" in form.fields:
+                pair_reads(tx, record, _checked(_RECORD_ID, form, "mate_of"))
             job = submit_genomic_file(tx, record)
             record = tx.genomic_data.get(record.id, user_id=record.user_id)
             assert record.job_id == job.id
@@ -137,12 +151,12 @@ def _register(services: Services, upload: _Upload, form: ReceivedForm) -> Genomi
     return record
 
 
-def _checked_user_id(text: str) -> str:
+def _checked(values: TypeAdapter[Value], form: ReceivedForm, field: str) -> Value:
     try:
-        return _USER_ID.validate_python(text)
+        return values.validate_python(form.fields[field])
     except ValidationError as error:
         mistakes = [
-            mistake | {"loc": ("body", "user_id")}
+            mistake | {"loc": ("body", field)}
             for mistake in error.errors(include_url=False, include_input=False)
         ]
         raise RequestValidationError(mistakes) from error
@@ -171,6 +185,26 @@ def get_genomic_data(genomic_data_id: RecordId, services: ServicesOf) -> Genomic
     """One file: its status, and its metadata or the problem that ended it."""
     with services.database.reading() as tx:
         return GenomicDataOut.of(tx.genomic_data.get(genomic_data_id, user_id=None))
+
+
+@router.put(
+    "/{genomic_data_id}/mate",
+    status_code=HTTPStatus.ACCEPTED,
+    responses=problem_responses(404, 409, 422),
+)
+def put_mate(genomic_data_id: RecordId, mate: MateIn, services: ServicesOf) -> GenomicDataOut:
+    """Pair two FASTQs of one user, in any order, read or not yet; asking again changes nothing.
+
+    Once both are read, they are read together. `upload_complete` of both then tells
+    `metadata.pair`: that they are of the same reads and what is in them together, or the problem.
+    After a problem both are free for another pair.
+    """
+    with services.database.transaction() as tx:
+        record = tx.genomic_data.get(genomic_data_id, user_id=None)
+        pair_reads(tx, record, mate.mate_id)
+        record = tx.genomic_data.get(genomic_data_id, user_id=None)
+    services.announce(tx.recorded)
+    return GenomicDataOut.of(record)
 
 
 @router.get("/{genomic_data_id}/quality", responses=problem_responses(404, 409, 422))
@@ -238,7 +272,11 @@ def get_read_quality(
     services: ServicesOf,
     kind: Annotated[ReadQualityFormat, Query(alias="format")] = ReadQualityFormat.JSON,
 ) -> Response:
-    """The quality of a FASTQ's reads with its curves over cycles, as JSON or as one HTML page."""
+    """The quality of a FASTQ's reads with its curves over cycles, as JSON or as one HTML page.
+
+    Of a FASTQ with a mate, the JSON has the `pair` of its metadata, too, and the page is about both
+    files once they have been found to be a pair.
+    """
     with services.database.reading() as tx:
         record = tx.genomic_data.get(genomic_data_id, user_id=None)
     if record.read_quality_url is None:
@@ -247,5 +285,25 @@ def get_read_quality(
             f"a {record.kind}.",
             fix="Ask for a FASTQ whose status is completed.",
         )
-    with services.objects.open(f"{record.read_quality_url}/{kind.object_name}") as stream:
-        return Response(stream.read(), media_type=kind.media_type, headers=_PAGE_HEADERS)
+    content = _READ_QUALITY[kind](services.objects, record)
+    return Response(content, media_type=kind.media_type, headers=_PAGE_HEADERS)
+
+
+def _read_quality_json(objects: ObjectStore, record: GenomicData) -> bytes | str:
+    with objects.open(f"{record.read_quality_url}/{QUALITY_JSON}") as stream:
+        alone = stream.read()
+    if record.pair is None:
+        return alone
+    return json.dumps({**json.loads(alone), "pair": record.pair})
+
+
+def _read_quality_page(objects: ObjectStore, record: GenomicData) -> bytes:
+    folder = record.pair_quality_url or record.read_quality_url
+    with objects.open(f"{folder}/{QUALITY_HTML}") as stream:
+        return stream.read()
+
+
+_READ_QUALITY: Mapping[ReadQualityFormat, Callable[[ObjectStore, GenomicData], bytes | str]] = {
+    ReadQualityFormat.JSON: _read_quality_json,
+    ReadQualityFormat.HTML: _read_quality_page,
+}

@@ -15,7 +15,7 @@ from core.delimited import MAX_UNPACKED_BYTES
 from core.genome_build import GenomeBuild
 from core.scoring.catalog_download import download_scoring_file
 from core.scoring.installed_file import Origin, OriginKind
-from core.scoring.library import Installation, ScoringFileLibrary, read_incoming
+from core.scoring.library import Installation, ScoringFileLibrary
 from serve.errors import problem_responses
 from serve.schemas.page import (
     PageSize,
@@ -113,10 +113,7 @@ def _install(
 ) -> tuple[Installation, ...]:
     name = form.filename
     origin = Origin(OriginKind.UPLOAD, name, datetime.now(UTC))
-    score, *others = read_incoming(path, name=name)
-    if others:
-        return library.install_split(path, (score, *others), name=name, origin=origin)
-    return (library.install(path, score, name=name, origin=origin),)
+    return library.install_scores(path, name=name, origin=origin)
 
 
 @router.get("", responses=problem_responses(422))

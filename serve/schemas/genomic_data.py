@@ -6,15 +6,16 @@ from enum import StrEnum
 from typing import Annotated, Any
 
 from fastapi import Path
-from pydantic import BaseModel, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-from core.records.records import QUALITY_HTML, QUALITY_JSON, GenomicData, RecordStatus
+from core.records.records import GenomicData, RecordStatus
 
 UserIdText = Annotated[
     str, StringConstraints(max_length=128, pattern=r"^[A-Za-z0-9][A-Za-z0-9_.@:+-]*$")
 ]
 UserId = Annotated[UserIdText, Path(examples=["alice"])]
-RecordId = Annotated[int, Path(ge=1, le=2**63 - 1)]
+RecordIdNumber = Annotated[int, Field(ge=1, le=2**63 - 1)]
+RecordId = Annotated[RecordIdNumber, Path()]
 
 
 class ReadQualityFormat(StrEnum):
@@ -25,9 +26,11 @@ class ReadQualityFormat(StrEnum):
     def media_type(self) -> str:
         return "application/json" if self is ReadQualityFormat.JSON else "text/html"
 
-    @property
-    def object_name(self) -> str:
-        return QUALITY_JSON if self is ReadQualityFormat.JSON else QUALITY_HTML
+
+class MateIn(BaseModel):
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"mate_id": 1}]})
+
+    mate_id: RecordIdNumber = Field(description="The record of the other FASTQ, of the same user.")
 
 
 class GenomicDataLinks(BaseModel):
@@ -50,6 +53,7 @@ class GenomicDataOut(BaseModel):
     sha256: str
     size_bytes: int
     job_id: int | None
+    mate_id: int | None = Field(description="The other FASTQ of a pair.")
     created_at: datetime
     updated_at: datetime
     links: GenomicDataLinks

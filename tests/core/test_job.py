@@ -79,6 +79,7 @@ def test_any_walk_over_the_table_stays_in_it_and_stops_in_a_terminal_state(
 
 def test_each_kind_has_the_queue_of_the_contract() -> None:
     assert JobKind.PROCESS_GENOMIC_FILE.queue is Queue.GENOMIC_PROCESSING
+    assert JobKind.SUMMARISE_READ_PAIR.queue is Queue.GENOMIC_PROCESSING
     assert JobKind.CALCULATE_PRS_SCORE.queue is Queue.PRS_CALCULATION
     assert {str(queue) for queue in Queue} == {
         "genomic_processing",

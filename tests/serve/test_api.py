@@ -12,6 +12,7 @@ ROUTES = {
     ("post", "/api/genomic-data/upload"),
     ("get", "/api/genomic-data/user/{user_id}"),
     ("get", "/api/genomic-data/{genomic_data_id}"),
+    ("put", "/api/genomic-data/{genomic_data_id}/mate"),
     ("get", "/api/genomic-data/{genomic_data_id}/quality"),
     ("get", "/api/genomic-data/{genomic_data_id}/quality/samples"),
     ("post", "/api/scoring-files"),

@@ -30,7 +30,11 @@ def run(folder: Path, *arguments: str, **environment: str) -> subprocess.Complet
 
 
 @pytest.mark.parametrize(
-    "command", ["up", "down", "demo", "scores search", "scores install", "scores show"]
+    "command",
+    [
+        *("up", "down", "demo"),
+        *("scores search", "scores install", "scores install-file", "scores show"),
+    ],
 )
 def test_each_command_has_help_with_an_example(command: str) -> None:
     shown = CliRunner().invoke(app, [*command.split(), "--help"])
@@ -78,6 +82,35 @@ def test_a_score_is_searched_installed_and_shown(tmp_path: Path) -> None:
     unknown = run(tmp_path, "scores", "show", "PGS000002", "--output", "json")
     assert unknown.returncode == 2
     assert json.loads(unknown.stdout)["problem"]["code"] == "not_found"
+
+
+def test_a_file_of_several_scores_is_installed_score_by_score_or_not_at_all(
+    tmp_path: Path,
+) -> None:
+    names = "chr_name\tchr_position\teffect_allele\teffect_weight_A\teffect_weight_B\n"
+    (tmp_path / "mine.txt").write_text(f"#pgs_id=MINE\n{names}1\t5\tG\t1\t2\n")
+    install = ("scores", "install-file", "mine.txt")
+    installed = run(tmp_path, *install)
+    assert installed.stdout == "MINE_A  installed\nMINE_B  installed\n", installed.stderr
+    again = json.loads(run(tmp_path, *install, "--output", "json").stdout)
+    assert [(score["accession"], score["status"]) for score in again["scores"]] == [
+        ("MINE_A", "already_installed"),
+        ("MINE_B", "already_installed"),
+    ]
+    shown = json.loads(run(tmp_path, "scores", "show", "MINE_B", "--output", "json").stdout)
+    (file,) = shown["files"]
+    assert (file["contents"]["weights"]["maximum"], file["origin"]["name"]) == (2.0, "mine.txt")
+    others = names.replace("_A", "_C")
+    (tmp_path / "mine.txt").write_text(f"#pgs_id=MINE\n{others}1\t5\tG\t1\t3\n")
+    refused = run(tmp_path, *install)
+    assert refused.returncode == 2
+    assert "MINE_B is installed already" in refused.stderr
+    assert run(tmp_path, "scores", "show", "MINE_C").returncode == 2
+    (tmp_path / "bad.txt").write_text(names + "1\t5\tG\tx\t2\n")
+    bad = run(tmp_path, "scores", "install-file", "bad.txt")
+    assert bad.returncode == 2
+    assert "bad.txt, line 2, effect_weight_A" in bad.stderr
+    assert run(tmp_path, "scores", "install-file", "none.txt").returncode == 2
 
 
 def test_a_busy_port_is_a_clear_error_with_a_suggestion(tmp_path: Path) -> None:

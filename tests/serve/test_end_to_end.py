@@ -6,6 +6,7 @@ import json
 import socket as sockets
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -14,7 +15,7 @@ import numpy as np
 import pytest
 from cyvcf2 import VCF
 from websockets.exceptions import InvalidStatus
-from websockets.sync.client import connect
+from websockets.sync.client import ClientConnection, connect
 
 from core.demo_data import (
     DEMO_ACCESSION,
@@ -193,6 +194,85 @@ def test_a_fastq_is_read_to_its_quality_and_cannot_be_scored(live_service: LiveS
         answer = http.post("/api/prs/calculate", json=body)
         assert answer.status_code == 409
         assert "alignment and variant calling" in answer.json()["fix"]
+
+
+def test_mates_sent_at_the_same_time_are_read_together(live_service: LiveService) -> None:
+    mates = [fastq_text(random_reads(200, seed=n, mate=f"/{n}")) for n in (1, 2)]
+    with live_service.events("mates") as socket, live_service.http() as http:
+        with ThreadPoolExecutor(2) as threads:
+            sent = threads.map(lambda mate: live_service.upload("mates", mate), mates)
+            ids = sorted(record["id"] for record in sent)
+        paired = http.put(f"/api/genomic-data/{ids[1]}/mate", json={"mate_id": ids[0]})
+        assert paired.status_code == 202, paired.text
+        told = upload_completions(socket, 4)
+        assert sorted(data["id"] for data in told[:2]) == ids
+        assert [data["id"] for data in told[2:]] == ids
+        pairs = [data["metadata"]["pair"] for data in told[2:]]
+        assert pairs[0] == pairs[1]
+        assert (pairs[0]["names_agree"], pairs[0]["n_pairs"], pairs[0]["n_reads"]) == (
+            *(True, 200, 400),
+        )
+        for each in ids:
+            url = f"/api/genomic-data/{each}/read-quality"
+            assert http.get(url).json()["pair"] == pairs[0]
+            assert http.get(url, params={"format": "html"}).text.count("<h2>") == 2
+
+
+def test_a_mate_of_other_reads_is_named_with_its_record(live_service: LiveService) -> None:
+    reads = random_reads(50, seed=1)
+    with live_service.events("strangers") as socket, live_service.http() as http:
+        first = live_service.upload("strangers", fastq_text(reads), name="r1.fastq")
+        fields = {"user_id": "strangers", "mate_of": str(first["id"])}
+        swapped = fastq_text([*reads[:7], reads[8], reads[7], *reads[9:]])
+        second = http.post(
+            "/api/genomic-data/upload", data=fields, files={"file": ("r2.fastq", swapped)}
+        ).json()
+        last = upload_completions(socket, 4)[-1]
+        problem = last["metadata"]["pair"]["problem"]
+        assert (problem["file"], problem["line"]) == ("r2.fastq", 29)
+        assert "record 8 is of another read than that of r1.fastq" in problem["detail"]
+        for record in (first, second):
+            after = http.get(f"/api/genomic-data/{record['id']}").json()
+            assert (after["status"], after["mate_id"]) == ("completed", None)
+            quality = http.get(f"/api/genomic-data/{record['id']}/read-quality").json()
+            assert quality["pair"]["problem"] == problem
+
+
+def upload_completions(socket: ClientConnection, n: int) -> list[Message]:
+    """The data of the first `n` upload_complete events, all of them of success."""
+    found: list[Message] = []
+    while len(found) < n:
+        message = json.loads(socket.recv(timeout=60))
+        if message["event"] == "upload_complete":
+            assert message["status"] == "success", message
+            found.append(message["data"])
+    return found
+
+
+def test_of_a_file_of_several_scores_those_asked_for_are_calculated(
+    live_service: LiveService,
+) -> None:
+    content = (
+        b"#pgs_id=SEVERAL\n#genome_build=GRCh37\n"
+        b"chr_name\tchr_position\teffect_allele\tother_allele"
+        b"\teffect_weight_A\teffect_weight_B\teffect_weight_C\n"
+        b"1\t1000\tG\tA\t0.5\t2\t\n1\t1001\tG\tA\t0.25\t\t4\n"
+    )
+    vcf = vcf_text([Record("1", 1000 + i, ["0/1"]) for i in range(3)], samples=["S1"])
+    with live_service.events("several") as socket, live_service.http() as http:
+        installed = http.post("/api/scoring-files", files={"file": ("several.txt", content)})
+        assert installed.status_code == 201, installed.text
+        assert installed.json()["installed_with"] == ["SEVERAL_B", "SEVERAL_C"]
+        data = live_service.upload("several", vcf, name="one.vcf")
+        read_until(socket, "upload_complete")
+        body = {"genomic_data_id": data["id"], "accessions": ["SEVERAL_C", "SEVERAL_A"]}
+        accepted = http.post("/api/prs/calculate", json=body)
+        assert accepted.status_code == 202, accepted.text
+        read_until(socket, "prs_ready")
+        scores = http.get("/api/prs/scores/user/several").json()["items"]
+    assert sorted(score["id"] for score in scores) == sorted(accepted.json()["prs_ids"])
+    sums = {score["accession"]: score["raw_sum"] for score in scores}
+    assert sums == {"SEVERAL_A": 0.75, "SEVERAL_C": 4.0}
 
 
 def test_more_sockets_than_serves_default_limit_do_not_block_each_other(

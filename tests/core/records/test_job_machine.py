@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, rule
 
 from core.errors import ConflictError
-from core.job import LEASED, TRANSITIONS, Job, JobKind, JobState
+from core.job import LEASED, TRANSITIONS, Job, JobKind, JobState, Queue
 from core.records.repositories import LeaseLostError
 from core.records.session import Database
 from tests.builders.records import migrated_database, sqlite_url
@@ -40,15 +40,15 @@ class JobMachine(RuleBasedStateMachine):
             job = tx.jobs.submit(kind, user_id, {})
         self.current[job.id] = job
 
-    @rule(target=attempts, kind=st.sampled_from(JobKind))
-    def lease(self, kind: JobKind) -> Job | None:
+    @rule(target=attempts, queue=st.sampled_from(sorted({kind.queue for kind in JobKind})))
+    def lease(self, queue: Queue) -> Job | None:
         queued = [
             job
             for job in self.current.values()
-            if job.kind is kind and job.state is JobState.QUEUED
+            if job.queue is queue and job.state is JobState.QUEUED
         ]
         with self.database.transaction() as tx:
-            job = tx.jobs.lease(kind.queue, owner="worker", seconds=60)
+            job = tx.jobs.lease(queue, owner="worker", seconds=60)
         if not queued:
             assert job is None
             return None
@@ -56,7 +56,7 @@ class JobMachine(RuleBasedStateMachine):
         leased = [
             other.user_id
             for other in self.current.values()
-            if other.kind is kind and other.state in LEASED
+            if other.queue is queue and other.state in LEASED
         ]
         assert job.id == min((leased.count(other.user_id), other.id) for other in queued)[1]
         assert job.attempt == self.current[job.id].attempt + 1

@@ -5,7 +5,7 @@ from sqlalchemy import inspect
 from core.records.migrations import downgrade, migrate
 from core.records.session import create_database_engine, open_database
 from core.records.tables import Table
-from tests.builders.records import upload
+from tests.builders.records import USER, calculation, upload
 
 
 def test_the_migrations_make_the_tables_that_the_code_uses(database_url: str) -> None:
@@ -36,3 +36,20 @@ def test_downgrading_to_base_leaves_no_table_and_upgrading_works_again(database_
     migrate(database_url)
     assert set(inspect(engine).get_table_names()) == {"alembic_version", *Table.metadata.tables}
     engine.dispose()
+
+
+def test_the_migration_of_mates_keeps_every_row_both_ways(database_url: str) -> None:
+    migrate(database_url)
+    database = open_database(database_url)
+    with database.transaction() as tx:
+        job, _ = calculation(tx, ["PGS000001"])  # rows that refer to the changed table
+        upload(tx)
+    downgrade(database_url, "0001")
+    engine = create_database_engine(database_url)
+    assert "mate_id" not in {c["name"] for c in inspect(engine).get_columns("genomic_data")}
+    engine.dispose()
+    migrate(database_url)
+    with database.reading() as tx:
+        assert [data.mate_id for data in tx.genomic_data.of_user(USER)] == [None, None]
+        assert [score.accession for score in tx.prs_scores.of_job(job.id)] == ["PGS000001"]
+    database.close()

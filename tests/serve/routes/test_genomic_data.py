@@ -103,6 +103,136 @@ def test_the_quality_of_reads_is_told_as_json_and_as_a_page(
     assert of_genotypes.json()["fix"] == f"See {url}."
 
 
+R1, R2 = b"@r1/1\nACGT\n+\nIIII\n", b"@r1/2\nTTTT\n+\nIIII\n"
+
+
+def upload_mate(client: TestClient, mate_of: object, content: bytes = R2, *, user: str = "ann"):
+    return client.post(
+        "/api/genomic-data/upload",
+        data={"user_id": user, "mate_of": str(mate_of)},
+        files={"file": ("r2.fastq", content)},
+    )
+
+
+def test_a_mate_names_the_other_file_at_its_upload(
+    client: TestClient, announced: list[Event]
+) -> None:
+    first = upload(client, R1, name="r1.fastq").json()
+    assert first["mate_id"] is None
+    answer = upload_mate(client, first["id"])
+    assert answer.status_code == 202, answer.text
+    second = answer.json()
+    assert second["mate_id"] == first["id"]
+    assert client.get(f"/api/genomic-data/{first['id']}").json()["mate_id"] == second["id"]
+    assert [event.data["kind"] for event in announced] == ["process_genomic_file"] * 2
+
+
+def test_two_uploads_are_made_a_pair_whatever_their_order_and_once(
+    client: TestClient, services: Services, announced: list[Event]
+) -> None:
+    first, second = (upload(client, reads, name="r.fastq").json() for reads in (R1, R2))
+    with services.database.transaction() as tx:
+        for record in (first, second):
+            tx.genomic_data.complete(record["id"], {"kind": "fastq"})
+    for one, other in ((second, first), (first, second), (second, first)):
+        url = f"/api/genomic-data/{one['id']}/mate"
+        answer = client.put(url, json={"mate_id": other["id"]})
+        assert answer.status_code == 202, answer.text
+        assert answer.json()["mate_id"] == other["id"]
+    kinds = [event.data["kind"] for event in announced]
+    assert kinds == [*["process_genomic_file"] * 2, "summarise_read_pair"]
+    job = client.get(f"/api/jobs/{announced[-1].data['job_id']}").json()
+    assert (job["kind"], job["queue"]) == ("summarise_read_pair", "genomic_processing")
+
+
+@pytest.mark.parametrize(
+    ("mate", "status", "says"),
+    [
+        ("no such", 404, "no genomic data 77"),
+        ("bob's", 404, "no genomic data"),
+        ("genotypes", 409, "holds genotypes"),
+        ("failed", 409, "could not be read"),
+        ("paired", 409, "is in a pair already"),
+        ("the same bytes", 409, "the same bytes"),
+    ],
+)
+def test_a_file_that_cannot_be_the_mate_is_refused_and_nothing_is_kept(
+    client: TestClient, services: Services, mate: str, status: int, says: str
+) -> None:
+    others = {
+        "no such": 77,
+        "bob's": upload(client, R1, user="bob").json()["id"],
+        "genotypes": upload(client).json()["id"],
+        "failed": upload(client, b"@broken").json()["id"],
+        "paired": upload(client, b"@a\nA\n+\nI\n").json()["id"],
+        "the same bytes": upload(client, R2).json()["id"],
+    }
+    upload_mate(client, others["paired"], b"@a\nC\n+\nI\n")
+    with services.database.transaction() as tx:
+        tx.genomic_data.fail(others["failed"], {"code": "invalid_fastq_file", "detail": "broken"})
+    before = (stored_files(services), client.get("/api/genomic-data/user/ann").json())
+    answer = upload_mate(client, others[mate])
+    assert answer.status_code == status, answer.text
+    assert says in answer.json()["detail"]
+    assert (stored_files(services), client.get("/api/genomic-data/user/ann").json()) == before
+    mine = upload(client, R2, name="r2.fastq").json()["id"]
+    later = client.put(f"/api/genomic-data/{mine}/mate", json={"mate_id": others[mate]})
+    assert (later.status_code, says in later.json()["detail"]) == (status, True)
+    assert client.get(f"/api/genomic-data/{mine}").json()["mate_id"] is None
+
+
+def test_genotypes_have_no_mate(client: TestClient, services: Services) -> None:
+    first = upload(client, R1, name="r1.fastq").json()
+    answer = upload_mate(client, first["id"], VCF)
+    assert answer.status_code == 409
+    assert "holds genotypes (vcf)" in answer.json()["detail"]
+    assert len(stored_files(services)) == 1
+
+
+@pytest.mark.parametrize("mate_of", ["", "x", "-1", "0", "1.5", str(2**63)])
+def test_a_mate_is_named_by_a_number(client: TestClient, services: Services, mate_of: str) -> None:
+    answer = upload_mate(client, mate_of)
+    assert answer.status_code == 422
+    assert answer.json()["errors"][0]["pointer"] == "/mate_of"
+    assert stored_files(services) == []
+
+
+@pytest.mark.parametrize("body", [{}, {"mate_id": 0}, {"mate_id": "x"}, {"mate_id": 1, "more": 1}])
+def test_a_pairing_says_its_mate_and_no_more(client: TestClient, body: dict[str, object]) -> None:
+    record = upload(client, R1).json()
+    assert client.put(f"/api/genomic-data/{record['id']}/mate", json=body).status_code == 422
+    assert client.put("/api/genomic-data/77/mate", json={"mate_id": 1}).status_code == 404
+
+
+def test_the_quality_of_reads_tells_of_the_mate_too(client: TestClient, services: Services) -> None:
+    first = upload(client, R1, name="r1.fastq").json()
+    second = upload_mate(client, first["id"]).json()
+    ids = [first["id"], second["id"]]
+    for record in (first, second):
+        folder = record["file_url"].rpartition("/")[0]
+        for name, content in (
+            ("reads-1/quality.json", b'{"n_reads": 1}'),
+            ("reads-1/quality.html", b"<p>1</p>"),
+            ("pair-3-1/quality.html", b"<p>both</p>"),
+        ):
+            with services.objects.put_stream(f"{folder}/{name}") as writer:
+                writer.write(content)
+        with services.database.transaction() as tx:
+            tx.genomic_data.complete(record["id"], {"kind": "fastq", "read_quality": "reads-1"})
+    urls = [f"/api/genomic-data/{each}/read-quality" for each in ids]
+    processing = {"genomic_data_ids": ids, "status": "processing"}
+    for url in urls:
+        assert client.get(url).json() == {"n_reads": 1, "pair": processing}
+        assert client.get(url, params={"format": "html"}).text == "<p>1</p>"
+    facts = {"names_agree": True, "n_pairs": 1, "read_quality": "pair-3-1"}
+    with services.database.transaction() as tx:
+        tx.read_pairs.complete((first["id"], second["id"]), facts, job_id=first["job_id"])
+    for url in urls:
+        pair = {"genomic_data_ids": ids, "status": "completed", **facts}
+        assert client.get(url).json() == {"n_reads": 1, "pair": pair}
+        assert client.get(url, params={"format": "html"}).text == "<p>both</p>"
+
+
 @pytest.mark.parametrize("content", [b"@HD\tVN:1.6\n", gzip.compress(b"@SQ\tSN:1\n")])
 def test_a_sam_is_refused_with_the_reason(
     client: TestClient, services: Services, content: bytes

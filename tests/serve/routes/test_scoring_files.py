@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 
+from core.errors import InfrastructureError
 from core.scoring.installed_file import PGS_CATALOG_TERMS
+from core.scoring.library import Installation, ScoringFileLibrary
 from serve.schemas.page import page_token, page_token_after
 from serve.services import Services
 from tests.builders.pgs_catalog import PgsCatalogServer, answered
@@ -121,16 +123,40 @@ class TestUpload:
         assert upload(client, content).status_code == 200
 
     def test_of_several_scores_all_are_installed_or_none(
-        self, client: TestClient, services: Services
+        self, client: TestClient, services: Services, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         names = b"chr_name\tchr_position\teffect_allele\teffect_weight_A\teffect_weight_%b\n"
         table = names + b"1\t5\tG\t1\t2\n"
         assert upload(client, (table % b"C").replace(b"_A", b"_B")).status_code == 201
         before = installed_files(services)
-        answer = upload(client, table % b"B")
+
+        def never(*_: object, **__: object) -> None:
+            raise AssertionError("the first was installed before the second was looked for")
+
+        with monkeypatch.context() as patch:
+            patch.setattr(ScoringFileLibrary, "install", never)
+            answer = upload(client, table % b"B")
         assert answer.status_code == 409
         assert "B is installed already" in answer.json()["detail"]
         assert installed_files(services) == before
+
+    def test_of_several_scores_none_stays_where_the_disk_fails_in_between(
+        self, client: TestClient, services: Services, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        install, calls = ScoringFileLibrary.install, list[tuple[Any, ...]]()
+
+        def second_fails(*arguments: Any, **named: Any) -> Installation:
+            calls.append(arguments)
+            if len(calls) == 2:
+                raise InfrastructureError("the disk is full.")
+            return install(*arguments, **named)
+
+        monkeypatch.setattr(ScoringFileLibrary, "install", second_fails)
+        names = b"chr_name\tchr_position\teffect_allele\teffect_weight_A\teffect_weight_B\n"
+        assert upload(client, names + b"1\t5\tG\t1\t2\n").status_code == 503
+        assert len(calls) == 2
+        assert installed_files(services) == []
+        assert client.get("/api/scoring-files").json()["items"] == []
 
     def test_the_licence_of_the_header_is_shown(self, client: TestClient, tmp_path: Path) -> None:
         content = scoring_file(tmp_path, license="CC BY-NC 4.0")
