@@ -79,8 +79,9 @@ class JobBody:
     """What a kind of job does.
 
     `run` does the work and returns what to write in the completing transaction; `fail` writes the
-    end of a job that will not be tried again; `clean_up` removes stored objects that nobody needs
-    after an attempt that left the job in the given state, and may run more than once.
+    end of a job that will not be tried again, both in the user's turn (EventRepository); `clean_up`
+    removes stored objects that nobody needs after an attempt that left the job in the given state,
+    and may run more than once.
     """
 
     run: Callable[[Job, JobContext], Callable[[UnitOfWork], None]]
@@ -118,6 +119,7 @@ def _run(job: Job, environment: JobEnvironment, body: JobBody, database: Databas
         write_results = body.run(job, _context(database, environment, heartbeat))
     with database.transaction() as tx:
         heartbeat.beat(tx)
+        tx.events.wait_for_turn(job.user_id)
         write_results(tx)
         tx.jobs.advance(job, JobState.COMPLETE)
     publish_events(tx.recorded)
@@ -163,9 +165,10 @@ def settle(
 
     Raises LeaseLostError where the job has gone on without this attempt.
     """
-    current = tx.jobs.get(job.id, user_id=None)
+    current = tx.jobs.hold(job.id, user_id=None)
     if current.attempt != job.attempt:
         raise LeaseLostError(f"Attempt {job.attempt} of job {job.id} is over.")
+    tx.events.wait_for_turn(job.user_id)
     if current.state is JobState.CANCELING:
         error = JobCanceledError("The job was canceled.")
         body.fail(tx, current, problem_of(error))

@@ -44,7 +44,6 @@ def run(job: Job, context: JobContext) -> Callable[[UnitOfWork], None]:
     }
 
     def complete(tx: UnitOfWork) -> None:
-        tx.events.wait_for_turn(job.user_id)
         tx.genomic_data.complete(genomic_data_id, metadata)
         submit_read_pair(tx, genomic_data_id)
 
@@ -91,7 +90,6 @@ _READERS: Mapping[FileKind, Callable[[str, GenomicData, int, JobContext], dict[s
 
 def fail(tx: UnitOfWork, job: Job, problem: Problem) -> None:
     """A mate that waits for the file is told that it waits no longer."""
-    tx.events.wait_for_turn(job.user_id)
     data = tx.genomic_data.fail(job.params["genomic_data_id"], problem.as_dict())
     if data.mate_id is not None:
         no_pair = Problem(

@@ -30,7 +30,6 @@ def run(job: Job, context: JobContext) -> Callable[[UnitOfWork], None]:
         put_text(context.objects, f"{data.folder}/{name}/{QUALITY_HTML}", page)
 
     def complete(tx: UnitOfWork) -> None:
-        tx.events.wait_for_turn(job.user_id)
         told = {**without_curves(facts), "read_quality": name}
         tx.read_pairs.complete(_ids(job), told, job_id=job.id)
 
@@ -61,7 +60,6 @@ def _facts(pair: tuple[GenomicData, GenomicData], context: JobContext) -> dict[s
 
 
 def fail(tx: UnitOfWork, job: Job, problem: Problem) -> None:
-    tx.events.wait_for_turn(job.user_id)
     tx.read_pairs.fail(_ids(job), problem.as_dict(), job_id=job.id)
 
 

@@ -4,16 +4,18 @@ Repositories return frozen dataclasses. `user_id` in a query is the owner whose 
 seen; None sees every owner's, for callers that have no owner to ask for. A job changes state
 through `TRANSITIONS` only, fenced by its attempt, and every change writes its `job_state` event
 into the same transaction: the event log cannot disagree with the job table.
+
+Transactions wait for each other in one order, so that no two wait for one another: first for the
+job that they end, then for the user's turn in the event log, then for what the job has made.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import fields
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import Any, TypeVar
 
-from sqlalchemy import ColumnElement, ScalarSelect, Select, func, or_, select, true, update
+from sqlalchemy import ColumnElement, ScalarSelect, Select, and_, func, or_, select, true, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
 
@@ -214,6 +216,19 @@ class JobRepository:
             raise NotFoundError(f"There is no job {job_id}.")
         return _job(row)
 
+    def hold(self, job_id: int, *, user_id: str | None) -> Job:
+        """As `get`, as the job is when no other transaction changes it; none will until the
+        commit."""
+        row = self._session.scalar(
+            select(JobTable)
+            .where(JobTable.id == job_id, _owned(JobTable.user_id, user_id))
+            .with_for_update()
+            .execution_options(populate_existing=True)
+        )
+        if row is None:
+            raise NotFoundError(f"There is no job {job_id}.")
+        return _job(row)
+
     def lease(self, queue: Queue, *, owner: str, seconds: float) -> Job | None:
         """Takes a QUEUED job that is due, as a new attempt in INITIALIZING: the oldest of the users
         who have the fewest under way in this queue, so that nobody waits for all of another's."""
@@ -268,12 +283,13 @@ class JobRepository:
 
         Raises ConflictError for a job that has ended in another way, NotFoundError as `get`.
         """
-        with suppress(LeaseLostError):
-            if self.get(job_id, user_id=user_id).state in sources_of(JobState.CANCELING):
-                return self._change(job_id, JobState.CANCELING, {})
-        job = self.get(job_id, user_id=user_id)
+        job = self.hold(job_id, user_id=user_id)
+        if job.state in sources_of(JobState.CANCELING):
+            return self._change(job_id, JobState.CANCELING, {})
         if job.state not in (JobState.CANCELING, JobState.CANCELED):
-            raise ConflictError(f"Job {job_id} has ended: {job.state}.")
+            raise ConflictError(
+                f"Job {job_id} has ended: {job.state}.", fix="There is nothing left to cancel."
+            )
         return job
 
     def requeue(self, job: Job, *, delay_seconds: float, problem: Mapping[str, Any]) -> Job:
@@ -320,18 +336,25 @@ class JobRepository:
         page = _page(query, JobTable.id, limit, before)
         return [_job(row) for row in self._session.scalars(page)]
 
-    def n_ahead(self, job: Job) -> int:
-        """How many jobs of the queue were QUEUED before this one and still are. It may pass those
-        of users who have more under way."""
-        return self._session.scalars(
-            select(func.count())
-            .select_from(JobTable)
-            .where(
-                JobTable.queue == job.queue,
-                JobTable.state == JobState.QUEUED,
-                JobTable.id < job.id,
+    def n_ahead(self, jobs: Iterable[Job]) -> dict[int, int]:
+        """Of those that are QUEUED, by id: how many jobs of the queue were QUEUED before it and
+        still are. It may pass those of users who have more under way."""
+        ids = [job.id for job in jobs if job.state is JobState.QUEUED]
+        older = aliased(JobTable)
+        counts = self._session.execute(
+            select(JobTable.id, func.count(older.id))
+            .outerjoin(
+                older,
+                and_(
+                    older.queue == JobTable.queue,
+                    older.state == JobState.QUEUED,
+                    older.id < JobTable.id,
+                ),
             )
-        ).one()
+            .where(JobTable.id.in_(ids))
+            .group_by(JobTable.id)
+        )
+        return dict(counts.all())
 
     def _change(
         self,

@@ -1,5 +1,6 @@
 """Background work: its state, the list of a user's jobs, and how to end one before its time."""
 
+from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Annotated
 
@@ -30,7 +31,7 @@ def list_jobs(
     before = page_start(page)
     with services.database.reading() as tx:
         jobs = tx.jobs.of_user(user_id, states=state or (), limit=limit + 1, before=before)
-        items = [_out(tx, job) for job in jobs[:limit]]
+        items = _out(tx, jobs[:limit])
     token = page_token(items[-1].id) if len(jobs) > limit else None
     link_next(request, response, token)
     return JobPage(items=items, next_page_token=token)
@@ -40,7 +41,8 @@ def list_jobs(
 def get_job(job_id: RecordId, services: ServicesOf) -> JobOut:
     """States are those of GA4GH WES; `problem` says why a job failed and what to do."""
     with services.database.reading() as tx:
-        return _out(tx, tx.jobs.get(job_id, user_id=None))
+        (job,) = _out(tx, [tx.jobs.get(job_id, user_id=None)])
+    return job
 
 
 @router.post(
@@ -56,7 +58,7 @@ def cancel_job(job_id: RecordId, services: ServicesOf) -> JobOut:
     ended is answered with 409.
     """
     with services.database.transaction() as tx:
-        job = _out(tx, tx.jobs.cancel(job_id, user_id=None))
+        (job,) = _out(tx, [tx.jobs.cancel(job_id, user_id=None)])
     services.announce(tx.recorded)
     return job
 
@@ -76,5 +78,6 @@ def list_job_events(
     return JobEvents(items=[event.message for event in events])
 
 
-def _out(tx: UnitOfWork, job: Job) -> JobOut:
-    return JobOut.of(job, n_ahead=tx.jobs.n_ahead(job) if job.state is JobState.QUEUED else None)
+def _out(tx: UnitOfWork, jobs: Sequence[Job]) -> list[JobOut]:
+    n_ahead = tx.jobs.n_ahead(jobs)
+    return [JobOut.of(job, n_ahead=n_ahead.get(job.id)) for job in jobs]

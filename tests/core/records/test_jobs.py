@@ -190,9 +190,11 @@ def test_those_ahead_are_the_older_queued_jobs_of_the_queue(database: Database) 
     with database.transaction() as tx:
         submit(tx, kind=JobKind.CALCULATE_PRS_SCORE)
         first, second, third = submit(tx), submit(tx, user_id="eve"), submit(tx)
-        assert [tx.jobs.n_ahead(job) for job in (first, second, third)] == [0, 1, 2]
+        jobs = (first, second, third)
+        assert tx.jobs.n_ahead(jobs) == {first.id: 0, second.id: 1, third.id: 2}
         tx.jobs.lease(QUEUE, owner="worker", seconds=30)
-        assert tx.jobs.n_ahead(third) == 1
+        assert tx.jobs.n_ahead([third]) == {third.id: 1}
+        assert tx.jobs.n_ahead([tx.jobs.get(first.id, user_id=None)]) == {}
 
 
 def test_a_queued_job_is_canceled_by_whoever_looks_for_lost_ones(database: Database) -> None:

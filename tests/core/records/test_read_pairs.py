@@ -55,6 +55,7 @@ def complete(database: Database, data: GenomicData) -> None:
 def fail(database: Database, data: GenomicData) -> None:
     with database.transaction() as tx:
         assert data.job_id is not None
+        tx.events.wait_for_turn(data.user_id)
         process_genomic_file.fail(tx, tx.jobs.get(data.job_id, user_id=USER), PROBLEM)
 
 

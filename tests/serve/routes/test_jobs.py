@@ -54,7 +54,9 @@ def test_a_job_that_has_ended_cannot_be_canceled(client: TestClient, database: D
         tx.jobs.advance(running(tx, job.kind), JobState.COMPLETE)
     answer = client.post(f"/api/jobs/{job.id}/cancel")
     assert answer.status_code == 409
-    assert answer.json()["detail"] == f"Job {job.id} has ended: COMPLETE."
+    assert answer.json()["detail"] == (
+        f"Job {job.id} has ended: COMPLETE. There is nothing left to cancel."
+    )
     assert client.post("/api/jobs/999/cancel").status_code == 404
 
 
