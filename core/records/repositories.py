@@ -460,8 +460,9 @@ class GenomicDataRepository:
 
     def complete(self, genomic_data_id: int, metadata: Mapping[str, Any]) -> GenomicData:
         """The file was read to its end: `upload_complete` with its metadata, to which belongs what
-        is known of a pair by now."""
-        known = self.get(genomic_data_id, user_id=None).metadata_json or {}
+        is known of a pair by now, and nothing else from before."""
+        before = self.get(genomic_data_id, user_id=None).metadata_json or {}
+        known = {"pair": before["pair"]} if "pair" in before else {}
         record = self._update(
             genomic_data_id,
             status=RecordStatus.COMPLETED,
