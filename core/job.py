@@ -30,7 +30,8 @@ class JobState(StrEnum):
 
     @property
     def is_terminal(self) -> bool:
-        return not TRANSITIONS[self]
+        """Whether nothing more happens by itself."""
+        return self in TERMINAL
 
 
 _S = JobState
@@ -55,9 +56,13 @@ TRANSITIONS: Mapping[JobState, frozenset[JobState]] = MappingProxyType(
         _S.CANCELING: frozenset({_S.CANCELED, _S.COMPLETE}),
         _S.COMPLETE: frozenset(),
         _S.EXECUTOR_ERROR: frozenset(),
-        _S.SYSTEM_ERROR: frozenset(),
+        _S.SYSTEM_ERROR: frozenset({_S.QUEUED}),  # when somebody asks for another try
         _S.CANCELED: frozenset(),
     }
+)
+
+TERMINAL: frozenset[JobState] = frozenset(
+    {_S.COMPLETE, _S.EXECUTOR_ERROR, _S.SYSTEM_ERROR, _S.CANCELED}
 )
 
 LEASED: frozenset[JobState] = frozenset({_S.INITIALIZING, _S.RUNNING, _S.PAUSED, _S.CANCELING})
@@ -95,24 +100,57 @@ _QUEUE_OF_KIND = {
 }
 
 
+class Priority(StrEnum):
+    """Which of one user's waiting jobs goes first. Between users it says nothing: they take turns,
+    so nobody gains by calling everything urgent."""
+
+    LOW = "low"
+    NORMAL = "normal"
+    HIGH = "high"
+
+
+class WorkerLostError(InfrastructureError):
+    """The process or the machine of an attempt ended under it."""
+
+    code = "worker_lost"
+
+
+@dataclass(frozen=True, slots=True)
+class Failures:
+    """What went wrong since the job was submitted, or since somebody asked for another try:
+    attempts that failed, and of these the ones whose worker was lost."""
+
+    n_failed: int = 0
+    n_lost: int = 0
+
+    def after(self, error: BaseException) -> "Failures":
+        """With one more attempt, ended by `error`."""
+        return Failures(self.n_failed + 1, self.n_lost + isinstance(error, WorkerLostError))
+
+
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
     """How often an infrastructure error is tried again; a user's error never is.
 
-    Delays are exponential with full jitter: uniform in [0, min(cap, first * 2^(attempt - 1))].
+    Work that loses its worker again and again may be what kills it, so it gets fewer tries. Delays
+    are exponential with full jitter: uniform in [0, min(cap, first * 2^(n_failed - 1))].
     """
 
     max_attempts: int = 5
+    max_lost: int = 3
     first_delay_seconds: float = 1.0
     max_delay_seconds: float = 60.0
 
-    def allows(self, error: BaseException, *, attempt: int) -> bool:
-        """Whether `attempt` (counted from 1), ended by `error`, may be followed by another."""
-        return isinstance(error, InfrastructureError) and attempt < self.max_attempts
+    def allows(self, error: BaseException, failures: Failures) -> bool:
+        """Whether another attempt may follow; `failures` has the one that `error` ended."""
+        within = failures.n_failed < self.max_attempts and failures.n_lost < self.max_lost
+        return isinstance(error, InfrastructureError) and within
 
-    def delay_seconds(self, attempt: int, *, rng: random.Random) -> float:
-        """Seconds to wait after the failure of `attempt`, counted from 1."""
-        ceiling = min(self.max_delay_seconds, self.first_delay_seconds * 2 ** (attempt - 1))
+    def delay_seconds(self, failures: Failures, *, rng: random.Random) -> float:
+        """Seconds to wait after the last of `failures`."""
+        ceiling = min(
+            self.max_delay_seconds, self.first_delay_seconds * 2 ** (failures.n_failed - 1)
+        )
         return rng.uniform(0.0, ceiling)
 
 
@@ -155,6 +193,9 @@ class Job:
     state: JobState
     params: Mapping[str, Any]
     attempt: int
+    priority: Priority
+    n_failed: int
+    n_lost: int
     created_at: datetime
     updated_at: datetime
     started_at: datetime | None = None
@@ -165,3 +206,31 @@ class Job:
     done: int | None = None
     total: int | None = None
     problem: Mapping[str, Any] | None = field(default=None)
+
+    @property
+    def failures(self) -> Failures:
+        return Failures(self.n_failed, self.n_lost)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a QUEUED job stands: how many older jobs of its queue wait too, how many run there now,
+    and how long jobs there took lately, where any has completed."""
+
+    n_ahead: int
+    n_under_way: int
+    typical_seconds: float | None
+
+
+def eta_seconds(job: Job, place: Place | None, *, now: datetime) -> float | None:
+    """Seconds until the end of `job`, as far as anything tells: its finished shards, or its place.
+
+    While it waits, jobs are taken to end as evenly as they lately did, side by side as now.
+    """
+    if job.state is JobState.QUEUED and place is not None and place.typical_seconds is not None:
+        rounds = place.n_ahead / max(place.n_under_way, 1) + 1
+        return rounds * place.typical_seconds
+    if job.state is JobState.RUNNING and job.started_at is not None and job.done and job.total:
+        elapsed = (now - job.started_at).total_seconds()
+        return max(elapsed, 0.0) * (job.total - job.done) / job.done
+    return None

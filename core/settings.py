@@ -108,6 +108,7 @@ class Settings(BaseSettings):
     lease_seconds: float = Field(30.0, gt=0, validation_alias=_ours("LEASE_SECONDS"))
     heartbeat_seconds: float = Field(10.0, gt=0, validation_alias=_ours("HEARTBEAT_SECONDS"))
     poll_seconds: float = Field(1.0, gt=0, validation_alias=_ours("POLL_SECONDS"))
+    stop_seconds: float = Field(20.0, ge=0, validation_alias=_ours("STOP_SECONDS"))
 
     @field_validator("data_dir", "cache_dir", "config_dir", "scoring_files_dir", mode="after")
     @classmethod

@@ -14,21 +14,29 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from ray.exceptions import RayError, RayTaskError
+from ray.exceptions import RayError
 
 from core.errors import CuraGenieError, InfrastructureError, UserError
 from core.events import Progress
 from core.genome_build import GenomeBuild
-from core.job import Job, JobKind, JobState, Problem, RetryPolicy
+from core.job import WORKING, Job, JobKind, JobState, Problem, RetryPolicy
 from core.records.repositories import LeaseLostError, UnitOfWork
 from core.records.session import Database, open_database
 from core.scoring.library import ScoringFileLibrary
 from core.storage.byte_ranges import S3Access
 from core.storage.objects import ObjectsLocation, ObjectStore, open_objects
+from jobs.ray_errors import cause_of
 from jobs.run_shards import Executor
 from jobs.status import publish_events, publish_progress
 
 logger = logging.getLogger(__name__)
+
+_GAVE_UP = "It was tried {n} times; the log has the cause. POST /api/jobs/{id}/retry tries again."
+
+_HANDED_BACK = {
+    "code": "service_stopping",
+    "detail": "The service was stopped; the job goes on when it runs again.",
+}
 
 SNAPSHOTS_PER_ATTEMPT = 1_000_000  # keeps the snapshots of a retried job growing
 
@@ -158,6 +166,23 @@ def end_attempt(
     clean_up(job, state, body, database, environment)
 
 
+def hand_back(job: Job, environment: JobEnvironment, body: JobBody, database: Database) -> None:
+    """Puts an attempt that has done nothing wrong back into the queue at once, as none of its
+    tries: the service stops. One that is to be canceled is."""
+    with database.transaction() as tx:
+        current = tx.jobs.hold(job.id, user_id=None)
+        if current.attempt != job.attempt or current.state not in WORKING:
+            state = None
+        else:
+            tx.events.wait_for_turn(job.user_id)
+            state = tx.jobs.requeue(current, delay_seconds=0, problem=_HANDED_BACK).state
+    publish_events(tx.recorded)
+    if state is not None:
+        clean_up(job, state, body, database, environment)
+    elif current.state is JobState.CANCELING:
+        end_attempt(job, JobCanceledError("The job was canceled."), environment, body, database)
+
+
 def settle(
     tx: UnitOfWork, job: Job, error: BaseException, retry: RetryPolicy, body: JobBody
 ) -> JobState:
@@ -177,21 +202,23 @@ def settle(
         ).state
     error = classified(error, job)
     problem = problem_of(error)
-    if retry.allows(error, attempt=job.attempt):
+    failures = current.failures.after(error)
+    if retry.allows(error, failures):
         # no secret depends on the jitter
-        delay = retry.delay_seconds(job.attempt, rng=random.Random())
-        return tx.jobs.requeue(current, delay_seconds=delay, problem=problem.as_dict()).state
+        delay = retry.delay_seconds(failures, rng=random.Random())
+        return tx.jobs.requeue(
+            current, delay_seconds=delay, problem=problem.as_dict(), failures=failures
+        ).state
     if isinstance(error, InfrastructureError):
-        problem = replace(problem, fix=f"It was tried {job.attempt} times; the log has the cause.")
+        problem = replace(problem, fix=_GAVE_UP.format(n=failures.n_failed, id=job.id))
     body.fail(tx, current, problem)
     state = JobState.EXECUTOR_ERROR if isinstance(error, UserError) else JobState.SYSTEM_ERROR
-    return tx.jobs.advance(current, state, problem=problem.as_dict()).state
+    return tx.jobs.advance(current, state, problem=problem.as_dict(), failures=failures).state
 
 
 def classified(error: BaseException, job: Job) -> BaseException:
     """The error that counts: Ray's wrapper taken off, the machine's failures named as such."""
-    while isinstance(error, RayTaskError) and error.cause is not None:
-        error = error.cause
+    error = cause_of(error)
     if isinstance(error, UserError):
         logger.info("attempt %d of job %d: %s", job.attempt, job.id, error)
         return error
@@ -201,7 +228,7 @@ def classified(error: BaseException, job: Job) -> BaseException:
     logger.error("attempt %d of job %d", job.attempt, job.id, exc_info=error)
     if isinstance(error, (RayError, OSError, MemoryError)):
         return InfrastructureError(
-            f"A worker or its machine failed ({type(error).__name__}).",
+            f"The machine of a worker failed ({type(error).__name__}).",
             fix="The job is tried again by itself; the log has the cause.",
         )
     return error

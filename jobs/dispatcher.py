@@ -15,11 +15,11 @@ import ray
 from ray.exceptions import RayError
 
 from core.errors import InfrastructureError
-from core.job import Job, Queue
+from core.job import Job, Queue, WorkerLostError
 from core.records.session import open_database
-from jobs.attempt import Bodies, JobEnvironment, end_attempt, run_attempt
+from jobs.attempt import Bodies, JobEnvironment, end_attempt, hand_back, run_attempt
 from jobs.catalogue import BODIES
-from jobs.status import NAMESPACE, publish_events
+from jobs.status import NAMESPACE, named_actor, publish_events
 from jobs.submit import DISPATCHER_NAME
 from jobs.warm_up import load_usual
 
@@ -53,6 +53,15 @@ class Dispatcher:
     async def wake(self) -> None:
         """There may be work; waiting for the answer is not needed."""
         self._woken.set()
+
+    async def stop(self, seconds: float) -> None:
+        """Leases nothing more, lets what runs go on for `seconds`, and gives back what is left."""
+        self._dispatching.cancel()
+        await asyncio.wait([self._dispatching])
+        under_way = [task for tasks in self._running.values() for task in tasks]
+        if under_way:
+            await asyncio.wait(under_way, timeout=seconds)
+        await asyncio.to_thread(self._hand_back)
 
     async def _dispatch_forever(self) -> None:
         while True:
@@ -96,6 +105,16 @@ class Dispatcher:
         publish_events(tx.recorded)
         return job
 
+    def _hand_back(self) -> None:
+        with self._database.reading() as tx:
+            under_way = tx.jobs.under_way(self._owner)
+        for job in under_way:
+            try:
+                hand_back(job, self._environment, self._bodies[job.kind], self._database)
+            except Exception:
+                # its lease expires; the others need not wait for that
+                logger.exception("job %d cannot be given back", job.id)
+
     def _start(self, job: Job) -> None:
         task = asyncio.create_task(self._supervise(job))
         self._running[job.queue].add(task)
@@ -122,7 +141,7 @@ class Dispatcher:
         with self._database.reading() as tx:
             expired = tx.jobs.expired()
         for job in expired:
-            lost = InfrastructureError(
+            lost = WorkerLostError(
                 "The worker of this job was lost.", fix="The job is tried again by itself."
             )
             body = self._bodies[job.kind]
@@ -162,3 +181,16 @@ def start_dispatcher(
         )
         .remote(environment, limits, bodies, poll_seconds, n_warm_workers)
     )
+
+
+def stop_dispatcher(seconds: float) -> None:
+    """Stops the cluster's dispatcher once what runs has ended or `seconds` have passed; jobs that
+    have not ended are in their queues then, for the next one."""
+    try:
+        ray.get(named_actor(DISPATCHER_NAME).stop.remote(seconds), timeout=seconds + _GIVE_BACK)
+    except (ValueError, RayError):
+        logger.warning("jobs under way are left to their leases", exc_info=True)
+
+
+_GIVE_BACK = 10.0
+"""Seconds that giving jobs back may take."""

@@ -16,7 +16,6 @@ from typing import Generic, NamedTuple, Protocol, TypeVar, cast
 
 import pyarrow as pa
 
-from core.errors import CuraGenieError, InfrastructureError
 from core.lean_imports import let_in
 from core.memory import give_back_memory
 from jobs.local_ray import has_cluster, join_or_start_ray
@@ -82,8 +81,8 @@ def run_shards(
     """The result of every task, a shard or several, as they finish.
 
     `room_for`: what later calls will broadcast, for which a Ray that is started now needs room.
-    Raises the CuraGenieError of the first task that fails; InfrastructureError where workers died
-    more often than Ray retries.
+    Raises the CuraGenieError of the first task that fails; InfrastructureError where Ray failed, as
+    where workers died more often than it retries.
     """
     if executor is Executor.RAY:
         return _on_ray(tasks, work, room_for)
@@ -136,6 +135,7 @@ def _on_ray(
     # Ray takes a second to import, which a small run in threads need not pay
     from ray.exceptions import RayError  # noqa: PLC0415
 
+    from jobs.ray_errors import cause_of  # noqa: PLC0415
     from jobs.read_vcf import dataset_of  # noqa: PLC0415
 
     try:
@@ -152,22 +152,4 @@ def _on_ray(
                     del table
                     file.unlink(missing_ok=True)
     except RayError as error:
-        raise _cause(error) from error
-
-
-def _cause(error: BaseException) -> BaseException:
-    """What a task raised, on purpose or by mistake; InfrastructureError where a worker died."""
-    from ray.exceptions import RayError, RayTaskError  # noqa: PLC0415 - see _on_ray
-
-    seen: BaseException | None = error
-    while seen is not None:
-        # Ray's wrapper is an instance of the wrapped error's class too, but not that error.
-        if isinstance(seen, CuraGenieError) and not isinstance(seen, RayError):
-            return seen
-        seen = getattr(seen, "cause", None) or seen.__cause__
-    if isinstance(error, RayTaskError):
-        return error
-    return InfrastructureError(
-        f"a shard could not be finished on Ray ({type(error).__name__}).",
-        fix="See the Ray dashboard and logs for the worker that failed; the job can be retried.",
-    )
+        raise cause_of(error) from error

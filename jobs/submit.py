@@ -10,12 +10,13 @@ A lost `announce` loses nothing; the dispatcher reads the table too.
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from ray.exceptions import RayError
 
+from core.errors import ConflictError
 from core.events import Event
-from core.job import Job, JobKind
+from core.job import Job, JobKind, Priority
 from core.records.records import GenomicData, PrsScore
 from core.records.repositories import UnitOfWork
 from core.scoring.policy import Absent
@@ -26,12 +27,15 @@ logger = logging.getLogger(__name__)
 DISPATCHER_NAME = "job_dispatcher"
 
 
-def submit_genomic_file(tx: UnitOfWork, genomic_data: GenomicData) -> Job:
+def submit_genomic_file(
+    tx: UnitOfWork, genomic_data: GenomicData, *, priority: Priority = Priority.NORMAL
+) -> Job:
     """Queues the check of a stored upload and names the job in its record."""
     job = tx.jobs.submit(
         JobKind.PROCESS_GENOMIC_FILE,
         genomic_data.user_id,
         {"genomic_data_id": genomic_data.id},
+        priority=priority,
     )
     tx.genomic_data.attach_job(genomic_data.id, job.id)
     return job
@@ -69,6 +73,7 @@ def submit_prs(
     disease_type: str | None = None,
     absent: Absent = Absent.UNMATCHED,
     assume_reference: bool = False,
+    priority: Priority = Priority.NORMAL,
 ) -> tuple[Job, list[PrsScore]]:
     """Queues the calculation of `accessions` (each once) and takes over their PrsScore rows, in
     that order. What these rows had in the store is left to the job to remove.
@@ -84,9 +89,48 @@ def submit_prs(
         "assume_reference": assume_reference,
         "replaced": tx.prs_scores.result_urls(genomic_data.id, accessions),
     }
-    job = tx.jobs.submit(JobKind.CALCULATE_PRS_SCORE, genomic_data.user_id, params)
+    job = tx.jobs.submit(
+        JobKind.CALCULATE_PRS_SCORE, genomic_data.user_id, params, priority=priority
+    )
     scores = tx.prs_scores.start(genomic_data, accessions, disease_type=disease_type, job_id=job.id)
     return job, scores
+
+
+def retry(tx: UnitOfWork, job_id: int, *, user_id: str | None) -> Job:
+    """Queues a job that ended in SYSTEM_ERROR again: what it was to make is awaited again, and what
+    it has finished is not done again.
+
+    Raises ConflictError where there is nothing to retry, NotFoundError where there is no such job.
+    """
+    job = tx.jobs.retry(job_id, user_id=user_id)
+    _AWAIT_AGAIN[job.kind](tx, job)
+    return job
+
+
+def _await_genomic_file(tx: UnitOfWork, job: Job) -> None:
+    tx.genomic_data.reopen(job.params["genomic_data_id"])
+
+
+def _await_prs(tx: UnitOfWork, job: Job) -> None:
+    if not tx.prs_scores.reopen(job.id):
+        raise ConflictError(
+            f"The scores of job {job.id} have been calculated anew.",
+            fix="See the newer job; there is nothing left for this one to do.",
+        )
+
+
+def _refuse_read_pair(_: UnitOfWork, job: Job) -> None:
+    raise ConflictError(
+        f"Job {job.id} has let its two files go.",
+        fix=f"Pair them again: PUT /api/genomic-data/{job.params['genomic_data_id']}/mate.",
+    )
+
+
+_AWAIT_AGAIN: Mapping[JobKind, Callable[[UnitOfWork, Job], None]] = {
+    JobKind.PROCESS_GENOMIC_FILE: _await_genomic_file,
+    JobKind.CALCULATE_PRS_SCORE: _await_prs,
+    JobKind.SUMMARISE_READ_PAIR: _refuse_read_pair,
+}
 
 
 def announce(events: list[Event]) -> None:

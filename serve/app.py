@@ -19,7 +19,7 @@ from core.queues import read_queue_limits
 from core.records.migrations import migrate
 from core.settings import Settings, load_settings
 from jobs.attempt import JobEnvironment
-from jobs.dispatcher import start_dispatcher
+from jobs.dispatcher import start_dispatcher, stop_dispatcher
 from jobs.status import start_status
 from serve.deployments import ApiIngress, LiveIngress, ReplicaConfig
 
@@ -104,6 +104,7 @@ def serving(settings: Settings) -> Generator[None]:
         )
         yield
     finally:
+        stop_dispatcher(settings.stop_seconds)
         # The controller dies while it is still being asked to stop, and Ray prints that.
         with redirect_stdout(io.StringIO()):
             serve.shutdown()

@@ -450,11 +450,10 @@ class _Sender:
     async def _send_event(self, message: Message) -> None:
         await self._send(message)
         self._place.sequence = message["sequence"]
-        if (
-            message["event"] == EventType.JOB_STATE
-            and JobState(message["data"]["state"]).is_terminal
-        ):
-            self._ended_jobs.add(message["data"]["job_id"])
+        if message["event"] == EventType.JOB_STATE:
+            job_id, state = message["data"]["job_id"], JobState(message["data"]["state"])
+            # a job may come back: somebody may ask for another try
+            (self._ended_jobs.add if state.is_terminal else self._ended_jobs.discard)(job_id)
 
     async def _send_progress(self, message: Message) -> None:
         """Progress of a job whose end was sent already would confuse, so it is dropped."""

@@ -10,9 +10,10 @@ job that they end, then for the user's turn in the event log, then for what the 
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import fields
+from dataclasses import asdict, fields
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
+from statistics import fmean
 from typing import Any, TypeVar
 
 from sqlalchemy import ColumnElement, ScalarSelect, Select, and_, func, or_, select, true, update
@@ -21,7 +22,18 @@ from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
 
 from core.errors import ConflictError, InfrastructureError, NotFoundError
 from core.events import Event, JobStateChanged, Payload, PrsReady, UploadComplete
-from core.job import LEASED, WORKING, Job, JobKind, JobState, Queue, sources_of
+from core.job import (
+    LEASED,
+    WORKING,
+    Failures,
+    Job,
+    JobKind,
+    JobState,
+    Place,
+    Priority,
+    Queue,
+    sources_of,
+)
 from core.records.records import (
     NO_REFERENCE,
     GenomicData,
@@ -46,6 +58,9 @@ _NOW = {
     "sqlite": func.strftime("%Y-%m-%d %H:%M:%f+00:00", "now"),
     "postgresql": func.clock_timestamp(),
 }
+
+
+_TYPICAL_JOBS = 50
 
 
 class LeaseLostError(InfrastructureError):
@@ -191,7 +206,14 @@ class JobRepository:
         self._session = session
         self._events = events
 
-    def submit(self, kind: JobKind, user_id: str, params: Mapping[str, Any]) -> Job:
+    def submit(
+        self,
+        kind: JobKind,
+        user_id: str,
+        params: Mapping[str, Any],
+        *,
+        priority: Priority = Priority.NORMAL,
+    ) -> Job:
         """A new QUEUED job and its first event."""
         now = _now(self._session)
         row = JobTable(
@@ -200,6 +222,7 @@ class JobRepository:
             user_id=user_id,
             state=JobState.QUEUED,
             params=dict(params),
+            priority=priority,
             created_at=now,
             updated_at=now,
         )
@@ -230,14 +253,15 @@ class JobRepository:
         return _job(row)
 
     def lease(self, queue: Queue, *, owner: str, seconds: float) -> Job | None:
-        """Takes a QUEUED job that is due, as a new attempt in INITIALIZING: the oldest of the users
-        who have the fewest under way in this queue, so that nobody waits for all of another's."""
+        """Takes a QUEUED job that is due, as a new attempt in INITIALIZING: of the users who have
+        the fewest under way in this queue, so that nobody waits for all of another's, the most
+        urgent job, and of those the oldest."""
         now = _now(self._session)
         due = or_(JobTable.not_before.is_(None), JobTable.not_before <= now)
         job_id = self._session.scalar(
             select(JobTable.id)
             .where(JobTable.queue == queue, JobTable.state == JobState.QUEUED, due)
-            .order_by(_n_under_way(queue), JobTable.id)
+            .order_by(_n_under_way(queue), JobTable.priority.desc(), JobTable.id)
             .limit(1)
             .with_for_update(skip_locked=True)
         )
@@ -268,13 +292,20 @@ class JobRepository:
         return _job(self._update(job.id, job.attempt, LEASED, changes | {"updated_at": now}))
 
     def advance(
-        self, job: Job, state: JobState, *, problem: Mapping[str, Any] | None = None
+        self,
+        job: Job,
+        state: JobState,
+        *,
+        problem: Mapping[str, Any] | None = None,
+        failures: Failures | None = None,
     ) -> Job:
         """Moves `job`'s attempt to `state` and writes the event.
 
         Raises LeaseLostError where the attempt is over or the table forbids the step.
         """
         changes = {} if problem is None else {"problem": dict(problem)}
+        if failures is not None:
+            changes |= asdict(failures)
         return self._change(job.id, state, changes, attempt=job.attempt)
 
     def cancel(self, job_id: int, *, user_id: str | None) -> Job:
@@ -292,16 +323,48 @@ class JobRepository:
             )
         return job
 
-    def requeue(self, job: Job, *, delay_seconds: float, problem: Mapping[str, Any]) -> Job:
-        """Puts a broken attempt back into its queue, by way of PREEMPTED if it was running."""
+    def requeue(
+        self,
+        job: Job,
+        *,
+        delay_seconds: float,
+        problem: Mapping[str, Any],
+        failures: Failures | None = None,
+    ) -> Job:
+        """Puts an attempt back into its queue, by way of PREEMPTED if it was running. `failures`
+        counts it; without, it is none of the tries that the job has."""
         if job.state is not JobState.INITIALIZING:
             job = self.advance(job, JobState.PREEMPTED, problem=problem)
         changes = {
             "not_before": _now(self._session) + timedelta(seconds=delay_seconds),
             "lease_owner": None,
             "lease_until": None,
+            **asdict(failures or job.failures),
         }
         return self._change(job.id, JobState.QUEUED, changes, attempt=job.attempt)
+
+    def retry(self, job_id: int, *, user_id: str | None) -> Job:
+        """Puts a job that ended in SYSTEM_ERROR back into its queue, with all its tries.
+
+        Raises ConflictError for a job in another state, NotFoundError as `get`.
+        """
+        job = self.hold(job_id, user_id=user_id)
+        if job.state is not JobState.SYSTEM_ERROR:
+            raise ConflictError(
+                f"Job {job_id} is {job.state}: only one that ended in SYSTEM_ERROR is retried.",
+                fix="Correct what its problem says and submit it anew, if it has one.",
+            )
+        changes = {"ended_at": None, "problem": None, **asdict(Failures())}
+        return self._change(job_id, JobState.QUEUED, changes)
+
+    def under_way(self, owner: str) -> list[Job]:
+        """The jobs whose attempts `owner` has leased."""
+        rows = self._session.scalars(
+            select(JobTable)
+            .where(JobTable.lease_owner == owner, JobTable.state.in_(LEASED))
+            .order_by(JobTable.id)
+        )
+        return [_job(row) for row in rows]
 
     def expired(self) -> list[Job]:
         """Jobs whose worker has not sent a heartbeat in time, by the database's clock, and those
@@ -336,10 +399,20 @@ class JobRepository:
         page = _page(query, JobTable.id, limit, before)
         return [_job(row) for row in self._session.scalars(page)]
 
-    def n_ahead(self, jobs: Iterable[Job]) -> dict[int, int]:
-        """Of those that are QUEUED, by id: how many jobs of the queue were QUEUED before it and
-        still are. It may pass those of users who have more under way."""
-        ids = [job.id for job in jobs if job.state is JobState.QUEUED]
+    def places(self, jobs: Iterable[Job]) -> dict[int, Place]:
+        """Of those that are QUEUED, by id. One may pass older ones: of users who have more under
+        way, and the less urgent of its own."""
+        queued = [job for job in jobs if job.state is JobState.QUEUED]
+        if not queued:
+            return {}
+        n_ahead = self._n_ahead([job.id for job in queued])
+        under_way, typical = self._n_under_way_by_queue(), self._typical_seconds_by_queue()
+        return {
+            job.id: Place(n_ahead[job.id], under_way.get(job.queue, 0), typical.get(job.queue))
+            for job in queued
+        }
+
+    def _n_ahead(self, ids: Sequence[int]) -> dict[int, int]:
         older = aliased(JobTable)
         counts = self._session.execute(
             select(JobTable.id, func.count(older.id))
@@ -355,6 +428,28 @@ class JobRepository:
             .group_by(JobTable.id)
         )
         return dict(counts.all())
+
+    def _n_under_way_by_queue(self) -> dict[Queue, int]:
+        counts = self._session.execute(
+            select(JobTable.queue, func.count())
+            .where(JobTable.state.in_(LEASED))
+            .group_by(JobTable.queue)
+        )
+        return dict(counts.all())
+
+    def _typical_seconds_by_queue(self) -> dict[Queue, float]:
+        """The mean duration of the last attempts of the newest completed jobs."""
+        newest = self._session.execute(
+            select(JobTable.queue, JobTable.started_at, JobTable.ended_at)
+            .where(JobTable.state == JobState.COMPLETE)
+            .order_by(JobTable.id.desc())
+            .limit(_TYPICAL_JOBS)
+        )
+        seconds: dict[Queue, list[float]] = {}
+        for queue, started_at, ended_at in newest:
+            if started_at is not None and ended_at is not None:
+                seconds.setdefault(queue, []).append((ended_at - started_at).total_seconds())
+        return {queue: fmean(each) for queue, each in seconds.items()}
 
     def _change(
         self,
@@ -475,6 +570,10 @@ class GenomicDataRepository:
         """The file cannot be used: `upload_complete` with the problem."""
         record = self._update(genomic_data_id, status=RecordStatus.FAILED, problem=dict(problem))
         return self._tell(record, job_id=record.job_id)
+
+    def reopen(self, genomic_data_id: int) -> GenomicData:
+        """Waits for its job again."""
+        return self._update(genomic_data_id, status=RecordStatus.PROCESSING, problem=None)
 
     def set_mate(self, genomic_data_id: int, mate_id: int | None) -> GenomicData:
         """Names another mate, or none; what was told of a pair before is forgotten."""
@@ -678,6 +777,21 @@ class PrsScoreRepository:
         """The whole calculation failed: no result at all, and that is announced."""
         (score,) = self._end({prs_id: {"status": RecordStatus.FAILED, "problem": dict(problem)}})
         return score
+
+    def reopen(self, job_id: int) -> int:
+        """The scores that this job still owns wait for it again; how many there are."""
+        reopened = self._session.scalars(
+            update(PrsScoreTable)
+            .where(PrsScoreTable.job_id == job_id)
+            .values(
+                status=RecordStatus.PROCESSING,
+                updated_at=_now(self._session),
+                **dict.fromkeys(_RESULT_COLUMNS),
+            )
+            .returning(PrsScoreTable.id)
+            .execution_options(synchronize_session=False)
+        )
+        return len(reopened.all())
 
     def _end(self, changes: Mapping[int, Mapping[str, Any]]) -> list[PrsScore]:
         if not changes:

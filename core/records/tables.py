@@ -18,6 +18,7 @@ from sqlalchemy import (
     Index,
     Integer,
     MetaData,
+    SmallInteger,
     String,
     TypeDecorator,
     UniqueConstraint,
@@ -26,7 +27,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from core.events import EventStatus, EventType
-from core.job import JobKind, JobState, Queue
+from core.job import JobKind, JobState, Priority, Queue
 from core.records.records import RecordStatus
 
 NAMING_CONVENTION = {
@@ -60,6 +61,23 @@ class UtcDateTime(TypeDecorator[datetime]):
         return value.replace(tzinfo=UTC)
 
 
+class RankedPriority(TypeDecorator[Priority]):
+    """A priority as a number, which sorts; one that is not given is 0."""
+
+    impl = SmallInteger
+    cache_ok = True
+
+    def process_bind_param(self, value: Priority | None, dialect: Dialect) -> int | None:
+        return _RANKS[value] if value is not None else None
+
+    def process_result_value(self, value: int | None, dialect: Dialect) -> Priority | None:
+        return _PRIORITIES[value] if value is not None else None
+
+
+_RANKS = {Priority.LOW: -1, Priority.NORMAL: 0, Priority.HIGH: 1}
+_PRIORITIES = {rank: priority for priority, rank in _RANKS.items()}
+
+
 def _words(words: type[StrEnum]) -> Enum:
     """A column of fixed words, stored as the words themselves so that a new one needs no DDL."""
     return Enum(
@@ -89,6 +107,11 @@ class JobTable(Table):
     state: Mapped[JobState] = mapped_column(_words(JobState))
     params: Mapped[dict[str, Any]] = mapped_column(Document)
     attempt: Mapped[int] = mapped_column(default=0)
+    priority: Mapped[Priority] = mapped_column(
+        RankedPriority, default=Priority.NORMAL, server_default="0"
+    )
+    n_failed: Mapped[int] = mapped_column(default=0, server_default="0")
+    n_lost: Mapped[int] = mapped_column(default=0, server_default="0")
     lease_owner: Mapped[str | None] = mapped_column(String(128))
     lease_until: Mapped[datetime | None] = mapped_column(UtcDateTime)
     not_before: Mapped[datetime | None] = mapped_column(UtcDateTime)

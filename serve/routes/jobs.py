@@ -1,4 +1,4 @@
-"""Background work: its state, the list of a user's jobs, and how to end one before its time."""
+"""Background work: its state, the list of a user's jobs, how to end one early or try it again."""
 
 from collections.abc import Sequence
 from http import HTTPStatus
@@ -8,6 +8,7 @@ from fastapi import APIRouter, Query, Request, Response
 
 from core.job import Job, JobState
 from core.records.repositories import UnitOfWork
+from jobs.submit import retry
 from serve.errors import problem_responses
 from serve.schemas.genomic_data import RecordId, UserIdText
 from serve.schemas.jobs import JobEvents, JobOut, JobPage
@@ -63,6 +64,21 @@ def cancel_job(job_id: RecordId, services: ServicesOf) -> JobOut:
     return job
 
 
+@router.post(
+    "/{job_id}/retry",
+    status_code=HTTPStatus.ACCEPTED,
+    responses=problem_responses(404, 409, 422),
+)
+def retry_job(job_id: RecordId, services: ServicesOf) -> JobOut:
+    """Try a job that ended in SYSTEM_ERROR again, with all its tries; of its shards only those that
+    were not finished are done. What failed by its own data, or was canceled, is submitted anew.
+    """
+    with services.database.transaction() as tx:
+        (job,) = _out(tx, [retry(tx, job_id, user_id=None)])
+    services.announce(tx.recorded)
+    return job
+
+
 @router.get("/{job_id}/events", responses=problem_responses(404, 422))
 def list_job_events(
     job_id: RecordId,
@@ -79,5 +95,5 @@ def list_job_events(
 
 
 def _out(tx: UnitOfWork, jobs: Sequence[Job]) -> list[JobOut]:
-    n_ahead = tx.jobs.n_ahead(jobs)
-    return [JobOut.of(job, n_ahead=n_ahead.get(job.id)) for job in jobs]
+    places, now = tx.jobs.places(jobs), tx.now()
+    return [JobOut.of(job, places.get(job.id), now=now) for job in jobs]

@@ -66,6 +66,7 @@ def calculate_prs(wanted: PrsCalculate, response: Response, services: ServicesOf
             disease_type=wanted.disease_type,
             absent=wanted.absent,
             assume_reference=wanted.assume_reference,
+            priority=wanted.priority,
         )
     services.announce(tx.recorded)
     response.headers["Location"] = f"/api/jobs/{job.id}"

@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import BaseModel, Field
 
-from core.job import Job, JobKind, JobState, Queue
+from core.job import Job, JobKind, JobState, Place, Priority, Queue, eta_seconds
 
 
 class JobProgress(BaseModel):
@@ -19,6 +19,7 @@ class JobLinks(BaseModel):
     events: str
     log: str
     cancel: str
+    retry: str
 
 
 class JobOut(BaseModel):
@@ -28,8 +29,15 @@ class JobOut(BaseModel):
     user_id: str
     state: JobState
     attempt: int
+    priority: Priority
+    n_failed: int = Field(description="Attempts that failed, since it was submitted or retried.")
+    n_lost: int = Field(description="Of these, those whose worker was lost.")
     progress: JobProgress | None = Field(description="Shards; absent before the plan is made.")
     n_ahead: int | None = Field(description="Older jobs in its queue; users take turns.")
+    eta_seconds: float | None = Field(
+        description="Until its end: what its finished shards say, or, while it waits, what jobs of "
+        "its queue took lately. Null where nothing tells."
+    )
     problem: dict[str, Any] | None
     created_at: datetime
     updated_at: datetime
@@ -38,16 +46,19 @@ class JobOut(BaseModel):
     links: JobLinks
 
     @classmethod
-    def of(cls, job: Job, *, n_ahead: int | None) -> "JobOut":
+    def of(cls, job: Job, place: Place | None, *, now: datetime) -> "JobOut":
+        """`place` of a job that waits in its queue, `now` by the database's clock."""
         return cls(
             **asdict(job),
             progress=_progress(job),
-            n_ahead=n_ahead,
+            n_ahead=place.n_ahead if place is not None else None,
+            eta_seconds=eta_seconds(job, place, now=now),
             links=JobLinks(
                 self_=f"/api/jobs/{job.id}",
                 events=f"/ws/{job.user_id}",
                 log=f"/api/jobs/{job.id}/events",
                 cancel=f"/api/jobs/{job.id}/cancel",
+                retry=f"/api/jobs/{job.id}/retry",
             ),
         )
 

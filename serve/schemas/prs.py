@@ -6,6 +6,7 @@ from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StrictBool, StringConstraints, model_validator
 
+from core.job import Priority
 from core.records.records import PrsScore, RecordStatus
 from core.scoring.policy import Absent
 
@@ -44,6 +45,7 @@ class PrsCalculate(BaseModel):
     accessions: list[Accession] | None = Field(None, min_length=1, max_length=MAX_ACCESSIONS)
     absent: Absent = Absent.UNMATCHED
     assume_reference: StrictBool = False
+    priority: Priority = Field(Priority.NORMAL, description="Among the user's own waiting jobs.")
 
     @model_validator(mode="after")
     def _one_of_both(self) -> Self:

@@ -1,4 +1,6 @@
 import random
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from hypothesis import given
@@ -9,11 +11,17 @@ from core.job import (
     LEASED,
     TRANSITIONS,
     WORKING,
+    Failures,
+    Job,
     JobKind,
     JobState,
+    Place,
+    Priority,
     Problem,
     Queue,
     RetryPolicy,
+    WorkerLostError,
+    eta_seconds,
     sources_of,
 )
 
@@ -36,8 +44,10 @@ def test_every_state_has_its_line_in_the_transition_table() -> None:
     assert set(TRANSITIONS) == set(JobState)
 
 
-def test_the_terminal_states_are_those_that_lead_nowhere() -> None:
+def test_from_a_terminal_state_only_another_try_leads_on() -> None:
     assert {state for state in JobState if state.is_terminal} == TERMINAL
+    assert {after for state in TERMINAL for after in TRANSITIONS[state]} == {JobState.QUEUED}
+    assert TERMINAL & sources_of(JobState.QUEUED) == {JobState.SYSTEM_ERROR}
 
 
 def test_every_state_is_reachable_from_queued() -> None:
@@ -88,27 +98,80 @@ def test_each_kind_has_the_queue_of_the_contract() -> None:
     }
 
 
+def tries(policy: RetryPolicy, error: Exception) -> int:
+    """How many attempts a job gets that always ends in `error`."""
+    failures = Failures().after(error)
+    while policy.allows(error, failures):
+        failures = failures.after(error)
+    return failures.n_failed
+
+
 def test_infrastructure_errors_are_tried_again_a_bounded_number_of_times() -> None:
-    policy = RetryPolicy(max_attempts=3)
-    lost = InfrastructureError("the worker was lost")
-    assert [policy.allows(lost, attempt=attempt) for attempt in (1, 2, 3, 4)] == [
-        True,
-        True,
-        False,
-        False,
-    ]
+    policy = RetryPolicy(max_attempts=4, max_lost=2)
+    assert tries(policy, InfrastructureError("the database does not answer")) == 4
+    assert tries(policy, WorkerLostError("the worker was killed")) == 2
+
+
+def test_lost_workers_are_counted_among_all_failures() -> None:
+    away, lost = InfrastructureError("away"), WorkerLostError("killed")
+    failures = Failures().after(away).after(lost).after(away)
+    assert failures == Failures(n_failed=3, n_lost=1)
+    assert RetryPolicy().allows(away, failures)
+    assert not RetryPolicy().allows(lost, failures.after(lost).after(lost))
 
 
 @pytest.mark.parametrize("error", [GenotypeFileError("not a VCF"), TypeError("a mistake of ours")])
 def test_other_errors_are_never_tried_again(error: Exception) -> None:
-    assert not RetryPolicy().allows(error, attempt=1)
+    assert tries(RetryPolicy(), error) == 1
 
 
-@given(attempt=st.integers(1, 60), seed=st.integers())
-def test_delays_are_jittered_and_never_above_the_cap(attempt: int, seed: int) -> None:
+@given(n_failed=st.integers(1, 60), seed=st.integers())
+def test_delays_are_jittered_and_never_above_the_cap(n_failed: int, seed: int) -> None:
     policy = RetryPolicy(first_delay_seconds=1, max_delay_seconds=60)
-    delay = policy.delay_seconds(attempt, rng=random.Random(seed))
-    assert 0 <= delay <= min(60, 2 ** (attempt - 1))
+    delay = policy.delay_seconds(Failures(n_failed), rng=random.Random(seed))
+    assert 0 <= delay <= min(60, 2 ** (n_failed - 1))
+
+
+NOW = datetime(2026, 11, 23, 12, 0, tzinfo=UTC)
+
+
+def job_in(state: JobState, *, done: int | None = None, total: int | None = None) -> Job:
+    return Job(
+        id=1,
+        kind=JobKind.CALCULATE_PRS_SCORE,
+        queue=Queue.PRS_CALCULATION,
+        user_id="ada",
+        state=state,
+        params={},
+        attempt=1,
+        priority=Priority.NORMAL,
+        n_failed=0,
+        n_lost=0,
+        created_at=NOW,
+        updated_at=NOW,
+        started_at=NOW,
+        done=done,
+        total=total,
+    )
+
+
+def test_a_running_job_is_expected_to_go_on_as_fast_as_its_finished_shards() -> None:
+    job = job_in(JobState.RUNNING, done=3, total=12)
+    assert eta_seconds(job, None, now=NOW + timedelta(seconds=30)) == 90.0
+    assert eta_seconds(replace(job, done=0), None, now=NOW) is None
+
+
+def test_a_waiting_job_is_expected_to_wait_for_those_ahead_and_to_take_as_long_as_they() -> None:
+    job = job_in(JobState.QUEUED)
+    place = Place(n_ahead=4, n_under_way=2, typical_seconds=10.0)
+    assert eta_seconds(job, place, now=NOW) == (4 / 2 + 1) * 10
+    assert eta_seconds(job, replace(place, n_ahead=0, n_under_way=0), now=NOW) == 10
+    assert eta_seconds(job, replace(place, typical_seconds=None), now=NOW) is None
+
+
+@pytest.mark.parametrize("state", sorted(TERMINAL))
+def test_nothing_is_expected_of_a_job_that_has_ended(state: JobState) -> None:
+    assert eta_seconds(job_in(state, done=3, total=12), None, now=NOW) is None
 
 
 def test_a_problem_carries_the_facts_of_its_error_and_leaves_out_the_unknown() -> None:

@@ -184,6 +184,41 @@ def test_making_workers_ready_holds_up_no_job(
         ray.kill(actor)
 
 
+def wait_until_running(database: Database, *jobs: Job) -> None:
+    deadline, states = time.monotonic() + DEADLINE_SECONDS, set[JobState]()
+    while time.monotonic() < deadline:
+        with database.reading() as tx:
+            states = {tx.jobs.get(job.id, user_id=None).state for job in jobs}
+        if states == {JobState.RUNNING}:
+            return
+        time.sleep(0.02)
+    raise TimeoutError(f"not running: {states}")
+
+
+def test_a_dispatcher_that_stops_gives_back_what_does_not_end_in_time(
+    start: Callable[[], Any], database: Database
+) -> None:
+    dispatcher = start()
+    ends, goes_on = submit(database, "slow"), submit(database, "canceled", "complete")
+    wait_until_running(database, ends, goes_on)
+    waits = submit(database, "complete")
+    ray.get(dispatcher.stop.remote(2.0), timeout=DEADLINE_SECONDS)
+    with database.reading() as tx:
+        jobs = [tx.jobs.get(job.id, user_id=None) for job in (ends, goes_on, waits)]
+    assert [(job.state, job.attempt, job.n_failed) for job in jobs] == [
+        (JobState.COMPLETE, 1, 0),
+        (JobState.QUEUED, 1, 0),
+        (JobState.QUEUED, 0, 0),
+    ]
+    ray.kill(dispatcher)
+    start()
+    ended = wait_for_end(database, goes_on, waits)
+    assert [(job.state, job.attempt) for job in ended] == [
+        (JobState.COMPLETE, 2),
+        (JobState.COMPLETE, 1),
+    ]
+
+
 def test_canceled_jobs_end_whether_they_wait_run_or_have_lost_their_worker(
     start: Callable[[], Any], database: Database, environment: JobEnvironment
 ) -> None:
@@ -194,11 +229,7 @@ def test_canceled_jobs_end_whether_they_wait_run_or_have_lost_their_worker(
             tx.jobs.cancel(job.id, user_id=USER)
     runs = submit(database, "canceled")
     start()
-    while True:
-        with database.reading() as tx:
-            if tx.jobs.get(runs.id, user_id=None).state is JobState.RUNNING:
-                break
-        time.sleep(0.05)
+    wait_until_running(database, runs)
     with database.transaction() as tx:
         tx.jobs.cancel(runs.id, user_id=USER)
     ended = wait_for_end(database, lost, waits, runs)

@@ -33,6 +33,7 @@ ROUTES = {
     ("get", "/api/jobs/{job_id}"),
     ("get", "/api/jobs/{job_id}/events"),
     ("post", "/api/jobs/{job_id}/cancel"),
+    ("post", "/api/jobs/{job_id}/retry"),
     ("get", "/health"),
 }
 

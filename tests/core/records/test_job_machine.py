@@ -10,13 +10,14 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, rule
 
 from core.errors import ConflictError
-from core.job import LEASED, TRANSITIONS, Job, JobKind, JobState, Queue
+from core.job import LEASED, TRANSITIONS, Job, JobKind, JobState, Priority, Queue
 from core.records.repositories import LeaseLostError
 from core.records.session import Database
 from tests.builders.records import migrated_database, sqlite_url
 
 PROBLEM = {"code": "infrastructure_error", "detail": "lost"}
 USERS = ("ada", "eve")
+MOST_URGENT_FIRST = (Priority.HIGH, Priority.NORMAL, Priority.LOW)
 
 
 class JobMachine(RuleBasedStateMachine):
@@ -34,10 +35,14 @@ class JobMachine(RuleBasedStateMachine):
         self.database.close()
         shutil.rmtree(self.folder)
 
-    @rule(user_id=st.sampled_from(USERS), kind=st.sampled_from(JobKind))
-    def submit(self, user_id: str, kind: JobKind) -> None:
+    @rule(
+        user_id=st.sampled_from(USERS),
+        kind=st.sampled_from(JobKind),
+        priority=st.sampled_from(Priority),
+    )
+    def submit(self, user_id: str, kind: JobKind, priority: Priority) -> None:
         with self.database.transaction() as tx:
-            job = tx.jobs.submit(kind, user_id, {})
+            job = tx.jobs.submit(kind, user_id, {}, priority=priority)
         self.current[job.id] = job
 
     @rule(target=attempts, queue=st.sampled_from(sorted({kind.queue for kind in JobKind})))
@@ -58,7 +63,11 @@ class JobMachine(RuleBasedStateMachine):
             for other in self.current.values()
             if other.queue is queue and other.state in LEASED
         ]
-        assert job.id == min((leased.count(other.user_id), other.id) for other in queued)[1]
+        places = [
+            (leased.count(other.user_id), MOST_URGENT_FIRST.index(other.priority), other.id)
+            for other in queued
+        ]
+        assert job.id == min(places)[2]
         assert job.attempt == self.current[job.id].attempt + 1
         self.current[job.id] = job
         return job
@@ -90,6 +99,18 @@ class JobMachine(RuleBasedStateMachine):
         expected = job.state if job.state is JobState.CANCELED else JobState.CANCELING
         assert canceled.state is expected
         self.current[job.id] = canceled
+
+    @rule(data=st.data())
+    def retry(self, data: st.DataObject) -> None:
+        if not self.current:
+            return
+        job = self.current[data.draw(st.sampled_from(sorted(self.current)))]
+        with self.database.transaction() as tx:
+            if job.state is not JobState.SYSTEM_ERROR:
+                with pytest.raises(ConflictError, match=f"is {job.state}"):
+                    tx.jobs.retry(job.id, user_id=job.user_id)
+                return
+            self.current[job.id] = tx.jobs.retry(job.id, user_id=job.user_id)
 
     @rule(attempt=attempts)
     def heartbeat(self, attempt: Job | None) -> None:

@@ -3,9 +3,9 @@ import time
 
 import pytest
 
-from core.errors import NotFoundError
+from core.errors import ConflictError, NotFoundError
 from core.events import EventType
-from core.job import Job, JobKind, JobState, Queue
+from core.job import Failures, Job, JobKind, JobState, Place, Priority, Queue
 from core.records.repositories import LeaseLostError, UnitOfWork
 from core.records.session import Database
 from tests.builders.records import USER, running
@@ -189,12 +189,98 @@ def test_a_users_jobs_are_listed_newest_first_by_state_and_page(database: Databa
 def test_those_ahead_are_the_older_queued_jobs_of_the_queue(database: Database) -> None:
     with database.transaction() as tx:
         submit(tx, kind=JobKind.CALCULATE_PRS_SCORE)
-        first, second, third = submit(tx), submit(tx, user_id="eve"), submit(tx)
-        jobs = (first, second, third)
-        assert tx.jobs.n_ahead(jobs) == {first.id: 0, second.id: 1, third.id: 2}
+        jobs = [submit(tx), submit(tx, user_id="eve"), submit(tx)]
+        first, _, third = jobs
+        assert [tx.jobs.places(jobs)[job.id].n_ahead for job in jobs] == [0, 1, 2]
         tx.jobs.lease(QUEUE, owner="worker", seconds=30)
-        assert tx.jobs.n_ahead([third]) == {third.id: 1}
-        assert tx.jobs.n_ahead([tx.jobs.get(first.id, user_id=None)]) == {}
+        assert tx.jobs.places([third]) == {
+            third.id: Place(n_ahead=1, n_under_way=1, typical_seconds=None)
+        }
+        assert tx.jobs.places([tx.jobs.get(first.id, user_id=None)]) == {}
+
+
+def test_jobs_typically_take_what_the_last_attempts_of_completed_ones_took(
+    database: Database,
+) -> None:
+    with database.transaction() as tx:
+        submit(tx)
+        failed = running(tx, KIND)
+        tx.jobs.advance(failed, JobState.EXECUTOR_ERROR, problem=PROBLEM)
+        submit(tx)
+        job = running(tx, KIND)
+    time.sleep(0.1)
+    with database.transaction() as tx:
+        ended = tx.jobs.advance(job, JobState.COMPLETE)
+        waits, other = submit(tx), submit(tx, kind=JobKind.CALCULATE_PRS_SCORE)
+        places = tx.jobs.places([waits, other])
+    assert ended.started_at is not None
+    assert ended.ended_at is not None
+    took = (ended.ended_at - ended.started_at).total_seconds()
+    assert took >= 0.1
+    assert places[waits.id].typical_seconds == pytest.approx(took)
+    assert places[other.id].typical_seconds is None
+
+
+def test_of_a_users_jobs_the_urgent_go_first_but_not_before_those_of_others(
+    database: Database,
+) -> None:
+    with database.transaction() as tx:
+        low, normal, high, second_high = (
+            tx.jobs.submit(KIND, USER, {}, priority=priority)
+            for priority in (Priority.LOW, Priority.NORMAL, Priority.HIGH, Priority.HIGH)
+        )
+        of_eve = tx.jobs.submit(KIND, "eve", {}, priority=Priority.LOW)
+        leased = [tx.jobs.lease(QUEUE, owner="worker", seconds=30) for _ in range(5)]
+    ids = [job.id for job in leased if job is not None]
+    assert ids == [high.id, of_eve.id, second_high.id, normal.id, low.id]
+
+
+def test_a_job_that_failed_by_our_fault_is_tried_again_when_somebody_asks(
+    database: Database,
+) -> None:
+    with database.transaction() as tx:
+        submit(tx)
+        job = running(tx, KIND)
+        failures = Failures(n_failed=5, n_lost=2)
+        ended = tx.jobs.advance(job, JobState.SYSTEM_ERROR, problem=PROBLEM, failures=failures)
+        assert ended.failures == failures
+        with pytest.raises(NotFoundError):
+            tx.jobs.retry(job.id, user_id="eve")
+        again = tx.jobs.retry(job.id, user_id=USER)
+        assert (again.state, again.failures) == (JobState.QUEUED, Failures())
+        assert (again.problem, again.ended_at) == (None, None)
+        with pytest.raises(ConflictError, match="is QUEUED"):
+            tx.jobs.retry(job.id, user_id=USER)
+        leased = tx.jobs.lease(QUEUE, owner="worker", seconds=30)
+        assert leased is not None
+        assert (leased.id, leased.attempt) == (job.id, 2)
+
+
+@pytest.mark.parametrize("state", [JobState.COMPLETE, JobState.EXECUTOR_ERROR])
+def test_a_job_that_ended_otherwise_is_not_tried_again(database: Database, state: JobState) -> None:
+    with database.transaction() as tx:
+        submit(tx)
+        job = tx.jobs.advance(running(tx, KIND), state)
+        with pytest.raises(ConflictError, match=f"is {state}"):
+            tx.jobs.retry(job.id, user_id=USER)
+
+
+def test_attempts_that_are_given_back_are_none_of_the_failures(database: Database) -> None:
+    with database.transaction() as tx:
+        submit(tx)
+        once = Failures(n_failed=1, n_lost=1)
+        tx.jobs.requeue(running(tx, KIND), delay_seconds=0, problem=PROBLEM, failures=once)
+        tx.jobs.requeue(running(tx, KIND), delay_seconds=0, problem=PROBLEM)
+        assert running(tx, KIND).failures == once
+
+
+def test_what_an_owner_has_under_way_are_its_leased_jobs(database: Database) -> None:
+    with database.transaction() as tx:
+        for _ in range(3):
+            submit(tx)
+        leased = [tx.jobs.lease(QUEUE, owner=owner, seconds=30) for owner in ("mine", "other")]
+        assert tx.jobs.under_way("mine") == [leased[0]]
+        assert tx.jobs.under_way("nobody") == []
 
 
 def test_a_queued_job_is_canceled_by_whoever_looks_for_lost_ones(database: Database) -> None:

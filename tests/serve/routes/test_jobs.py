@@ -1,11 +1,12 @@
-"""Jobs over HTTP: listed, shown, canceled."""
+"""Jobs over HTTP: listed, shown, canceled, tried again."""
 
 from fastapi.testclient import TestClient
 
 from core.events import Event
-from core.job import Job, JobKind, JobState
+from core.job import Failures, Job, JobKind, JobState
 from core.records.session import Database
-from tests.builders.records import USER, running
+from jobs.submit import submit_prs
+from tests.builders.records import USER, ready_upload, running
 
 
 def submit(database: Database, n: int = 1, *, user_id: str = USER) -> list[Job]:
@@ -75,3 +76,49 @@ def test_the_events_of_a_job_are_those_of_its_users_log(
     assert client.get(link, params=params).json()["items"] == [found[2]]
     assert len(client.get(f"/api/jobs/{second.id}/events").json()["items"]) == 1
     assert client.get("/api/jobs/999/events").status_code == 404
+
+
+def test_a_job_of_ours_that_failed_is_tried_again(
+    client: TestClient, database: Database, announced: list[Event]
+) -> None:
+    with database.transaction() as tx:
+        data = ready_upload(tx)
+        job, (score,) = submit_prs(tx, data, ["PGS000001"])
+        attempt = running(tx, job.kind)
+        tx.prs_scores.fail(score.id, {"code": "infrastructure_error", "detail": "lost"})
+        tx.jobs.advance(attempt, JobState.SYSTEM_ERROR, failures=Failures(5, 1))
+    ended = client.get(f"/api/jobs/{job.id}").json()
+    assert (ended["n_failed"], ended["n_lost"]) == (5, 1)
+    answer = client.post(ended["links"]["retry"])
+    assert answer.status_code == 202, answer.text
+    assert (answer.json()["state"], answer.json()["n_failed"]) == ("QUEUED", 0)
+    assert [event.data["state"] for event in announced] == ["QUEUED"]
+    score_now = client.get(f"/api/prs/scores/{score.id}").json()
+    assert (score_now["status"], score_now["problem"]) == ("processing", None)
+    again = client.post(ended["links"]["retry"])
+    assert again.status_code == 409
+    assert "only one that ended in SYSTEM_ERROR is retried" in again.json()["detail"]
+    assert client.post("/api/jobs/999/retry").status_code == 404
+
+
+def test_a_job_whose_scores_a_newer_one_has_is_not_tried_again(
+    client: TestClient, database: Database
+) -> None:
+    with database.transaction() as tx:
+        data = ready_upload(tx)
+        job, _ = submit_prs(tx, data, ["PGS000001"])
+        tx.jobs.advance(running(tx, job.kind), JobState.SYSTEM_ERROR)
+        submit_prs(tx, data, ["PGS000001"])
+    answer = client.post(f"/api/jobs/{job.id}/retry")
+    assert answer.status_code == 409
+    assert "calculated anew" in answer.json()["detail"]
+    assert client.get(f"/api/jobs/{job.id}").json()["state"] == "SYSTEM_ERROR"
+
+
+def test_a_running_job_tells_when_it_may_end(client: TestClient, database: Database) -> None:
+    (job,) = submit(database)
+    assert client.get(f"/api/jobs/{job.id}").json()["eta_seconds"] is None
+    with database.transaction() as tx:
+        tx.jobs.heartbeat(running(tx, job.kind), seconds=30, done=1, total=2)
+    running_now = client.get(f"/api/jobs/{job.id}").json()
+    assert 0 <= running_now["eta_seconds"] < 60
