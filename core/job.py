@@ -33,6 +33,11 @@ class JobState(StrEnum):
         """Whether nothing more happens by itself."""
         return self in TERMINAL
 
+    @property
+    def may_go_on(self) -> bool:
+        """Whether another attempt may follow, by itself or when somebody asks for one."""
+        return bool(TRANSITIONS[self])
+
 
 _S = JobState
 

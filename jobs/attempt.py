@@ -60,6 +60,7 @@ class JobEnvironment:
     reference_fastas: Mapping[GenomeBuild, Path] = field(default_factory=dict[GenomeBuild, Path])
     lease_seconds: float = 30.0
     heartbeat_seconds: float = 10.0
+    checkpoint_seconds: float = 5.0
     retry: RetryPolicy = RetryPolicy()
     executor: Executor = Executor.AUTO
 
@@ -78,6 +79,7 @@ class JobContext:
     reference_fastas: Mapping[GenomeBuild, Path]
     s3: S3Access | None
     shard_bytes: int | None
+    checkpoint_seconds: float
     executor: Executor
     on_progress: Callable[[int, int], None]
 
@@ -271,6 +273,7 @@ def _context(
         reference_fastas=environment.reference_fastas,
         s3=environment.objects.s3,
         shard_bytes=environment.shard_bytes,
+        checkpoint_seconds=environment.checkpoint_seconds,
         executor=environment.executor,
         on_progress=heartbeat.on_progress,
     )

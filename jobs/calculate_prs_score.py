@@ -32,6 +32,7 @@ from core.scoring.results import MATCHES, REPORT_JSON, REPORT_PAGE, SCORES, SUMM
 from core.scoring.scores import ScoreStatus
 from core.storage.objects import ObjectStore, delete_folder, put_file
 from jobs.attempt import JobBody, JobContext
+from jobs.checkpoint import StoredCheckpoint
 from jobs.file_names import known_as, speaking_of
 from jobs.reference_calls import look_for_reference_calls
 from jobs.score_cohort import score_cohort
@@ -83,7 +84,7 @@ def run(job: Job, context: JobContext) -> Callable[[UnitOfWork], None]:
     with tempfile.TemporaryDirectory(prefix=f"curagenie-job-{job.id}-") as folder:
         output = Path(folder)
         with speaking_of(work.names):
-            summary, looked = _score(work, context, output)
+            summary, looked = _score(work, context, output, _checkpoints(job))
         summary = in_user_words(summary, work.names)
         summary["genotypes"] = [{"uri": work.data.filename, "sha256": work.data.sha256}]
         (output / SUMMARY).write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
@@ -97,17 +98,19 @@ def run(job: Job, context: JobContext) -> Callable[[UnitOfWork], None]:
     return lambda tx: _write(tx, job, results)
 
 
-def _score(work: _Work, context: JobContext, output: Path) -> _Scored:
+def _score(work: _Work, context: JobContext, output: Path, checkpoints: str) -> _Scored:
     """Scores the store, or the file where the store does not answer."""
     if work.store_uri is not None:
         try:
-            return _score_genotypes(work.store_uri, work, context, output)
+            return _score_genotypes(work.store_uri, work, context, output, checkpoints)
         except (NotStoredError, UnsupportedFormatError) as error:
             logger.info("genomic data %d is read again: %s", work.data.id, error)
-    return _score_genotypes(work.file_uri, work, context, output)
+    return _score_genotypes(work.file_uri, work, context, output, checkpoints)
 
 
-def _score_genotypes(uri: str, work: _Work, context: JobContext, output: Path) -> _Scored:
+def _score_genotypes(
+    uri: str, work: _Work, context: JobContext, output: Path, checkpoints: str
+) -> _Scored:
     request = CohortScoring(
         genotypes=(uri,),
         scoring_files=tuple(work.paths.values()),
@@ -118,6 +121,9 @@ def _score_genotypes(uri: str, work: _Work, context: JobContext, output: Path) -
         assume_reference=work.assume_reference,
         reference_fasta=work.reference_fasta,
         s3=context.s3,
+        checkpoint=StoredCheckpoint(
+            context.objects, checkpoints, seconds=context.checkpoint_seconds
+        ),
     )
     summary = score_cohort(request, executor=context.executor, on_progress=context.on_progress)
     return summary, look_for_reference_calls(request, summary)
@@ -128,12 +134,15 @@ def fail(tx: UnitOfWork, job: Job, problem: Problem) -> None:
         tx.prs_scores.fail(score.id, problem.as_dict())
 
 
-def clean_up(job: Job, state: JobState, database: Database, objects: ObjectStore) -> None:  # noqa: ARG001 - JobBody's shape
+def clean_up(job: Job, state: JobState, database: Database, objects: ObjectStore) -> None:
     """Removes results that no row points to: of an attempt that did not complete, of one whose
-    rows a newer job has taken over, and of those that this job replaced."""
+    rows a newer job has taken over, and of those that this job replaced; and what another attempt
+    would go on from, where there will be none."""
     places: list[str] = [_prefix(job), *job.params["replaced"]]
     with database.reading() as tx:
         unused = [place for place in places if not tx.prs_scores.any_at(place)]
+    if not state.may_go_on:
+        unused.append(_checkpoints(job))
     for place in unused:
         delete_folder(objects, place)
 
@@ -143,6 +152,10 @@ BODY = JobBody(run=run, fail=fail, clean_up=clean_up)
 
 def _prefix(job: Job) -> str:
     return f"prs_scores/job-{job.id}/attempt-{job.attempt}"
+
+
+def _checkpoints(job: Job) -> str:
+    return f"checkpoints/job-{job.id}"
 
 
 def _work(job: Job, context: JobContext) -> _Work:

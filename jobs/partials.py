@@ -6,12 +6,14 @@ import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
+from typing import Protocol
 
 import pyarrow as pa
 from pyarrow import feather
 
 import core
 from core.scoring.shard_tree import Subtree, subtrees
+from jobs.progress_bar import OnProgress
 
 
 @cache
@@ -55,6 +57,15 @@ def partials_folder(output: Path, key: str, *, reuse: bool) -> Path:
 
 def remove_partials(output: Path) -> None:
     shutil.rmtree(output / ".partials")
+
+
+class Checkpoint(Protocol):
+    """Keeps the partials of a run where they outlive its machine."""
+
+    def kept_while(self, on_progress: OnProgress, folder: Path) -> OnProgress:
+        """Brings back into `folder` what earlier runs left under its name, and returns an
+        `on_progress` that also keeps what is new there."""
+        ...
 
 
 Add = Callable[[pa.Table, pa.Table], pa.Table]

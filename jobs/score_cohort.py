@@ -99,11 +99,14 @@ def _score_into_folder(
     plan = _plan(request, inputs, rows, seeking, cut.shards, executor)
     shards, read_by = seeking.sought(cut.shards, wanted)
     key = _content_key(request, inputs, cut.shard_bytes, read_by)
+    folder = partials_folder(request.output, key, reuse=request.reuse)
+    if request.checkpoint is not None:
+        on_progress = request.checkpoint.kept_while(on_progress, folder)
     run = ShardRun(
         cut=replace(cut, shards=shards),
         work=ScoreShards(plan, wanted, request.genotype_field, request.s3),
         executor=executor,
-        folder=partials_folder(request.output, key, reuse=request.reuse),
+        folder=folder,
     )
     give_back_memory()
     try:

@@ -25,6 +25,7 @@ from core.scoring.scoring_file import ScoringFile, read_scoring_files
 from core.scoring.shared_columns import SharedColumns
 from core.storage.byte_ranges import S3Access
 from core.storage.digest_cache import DigestCache, sha256_of_all
+from jobs.partials import Checkpoint
 
 TABLES = ("frequencies", "samples", "chain", "reference_fasta", "callable_bed")
 """Fields of CohortScoring: what may be read beside genotypes and scoring files."""
@@ -34,7 +35,8 @@ TABLES = ("frequencies", "samples", "chain", "reference_fasta", "callable_bed")
 class CohortScoring:
     """One run, as the command line has it. `overrides` are single policy fields as text; without
     `shard_bytes`, the shards' size follows from the input; without `block_directories`, none is
-    kept or used, and every file is hashed anew."""
+    kept or used, and every file is hashed anew; with `checkpoint`, what is finished outlives the
+    machine."""
 
     genotypes: tuple[str, ...]
     scoring_files: tuple[Path, ...]
@@ -53,6 +55,7 @@ class CohortScoring:
     reuse: bool = True
     s3: S3Access | None = None
     block_directories: DirectoryCache | None = None
+    checkpoint: Checkpoint | None = None
 
     @property
     def tables(self) -> dict[str, Path]:
