@@ -1,14 +1,16 @@
 """The job that reads an upload to its end: is it what it seems to be, whole, and what is in it?
 
 Of a VCF the same pass writes the genotype store, which scores are calculated from; of a FASTQ the
-quality of the reads is stored. Each attempt writes to a folder of its own beside the upload; the
-metadata names the one that counts.
+quality of the reads is stored. Both are in folders beside the upload; the metadata names the one
+that counts.
 """
 
 import json
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
+import jobs
 from core.fastq.report import report_html
 from core.file_kind import FileKind
 from core.genotypes.store import SUFFIX
@@ -19,10 +21,15 @@ from core.records.repositories import UnitOfWork
 from core.records.session import Database
 from core.storage.objects import ObjectStore, delete_folder, put_text
 from jobs.attempt import JobBody, JobContext
+from jobs.checkpoint import StoredSnapshot
 from jobs.file_names import known_as, speaking_of
+from jobs.partials import code_digest, content_key, sources_digest
 from jobs.submit import submit_read_pair
 from jobs.summarise_cohort import summarise_cohort
 from jobs.summarise_reads import summarise_reads, without_curves
+
+_STORES, _READ_QUALITIES = "genotypes-", "reads-"
+"""How the names of the folders of attempts begin."""
 
 
 def run(job: Job, context: JobContext) -> Callable[[UnitOfWork], None]:
@@ -35,7 +42,7 @@ def run(job: Job, context: JobContext) -> Callable[[UnitOfWork], None]:
         data = tx.genomic_data.get(genomic_data_id, user_id=job.user_id)
     uri = context.objects.uri_of(data.file_url)
     with speaking_of(known_as(uri, data.filename)):
-        facts = _READERS[data.kind](uri, data, job.attempt, context)
+        facts = _READERS[data.kind](uri, data, job, context)
     metadata = {
         "kind": str(data.kind),
         **facts,
@@ -51,9 +58,11 @@ def run(job: Job, context: JobContext) -> Callable[[UnitOfWork], None]:
 
 
 def _read_genotypes(
-    uri: str, data: GenomicData, attempt: int, context: JobContext
+    uri: str, data: GenomicData, job: Job, context: JobContext
 ) -> dict[str, object]:
-    store = StoreTarget(context.objects_location, _store_prefix(data, attempt))
+    key = _content_key(data, context)
+    store = StoreTarget(context.objects_location, f"{data.folder}/{_STORES}{key}{SUFFIX}")
+    snapshot = f"{_checkpoints(job)}/{key}.arrow"
     summary = summarise_cohort(
         [uri],
         executor=context.executor,
@@ -61,13 +70,23 @@ def _read_genotypes(
         shard_bytes=context.shard_bytes,
         s3=context.s3,
         store=store,
+        snapshot=StoredSnapshot(context.objects, snapshot, seconds=context.checkpoint_seconds),
     )
     return {**summary, "store": store.prefix.rpartition("/")[2]}
 
 
-def _read_reads(
-    uri: str, data: GenomicData, attempt: int, context: JobContext
-) -> dict[str, object]:
+def _content_key(data: GenomicData, context: JobContext) -> str:
+    """Attempts that share it write the same store, so one goes on where another was lost."""
+    facts = {
+        "core": code_digest(),
+        "jobs": sources_digest(Path(jobs.__file__).parent),
+        "file": data.sha256,
+        "shard_bytes": context.shard_bytes,
+    }
+    return content_key(facts)
+
+
+def _read_reads(uri: str, data: GenomicData, job: Job, context: JobContext) -> dict[str, object]:
     facts = summarise_reads(
         uri,
         executor=context.executor,
@@ -76,13 +95,13 @@ def _read_reads(
         s3=context.s3,
     )
     facts["files"] = [{**file, "file": data.filename} for file in facts["files"]]
-    prefix = _read_quality_prefix(data, attempt)
+    prefix = f"{data.folder}/{_READ_QUALITIES}{job.attempt}"
     put_text(context.objects, f"{prefix}/{QUALITY_JSON}", json.dumps(facts))
     put_text(context.objects, f"{prefix}/{QUALITY_HTML}", report_html(facts))
     return {**without_curves(facts), "read_quality": prefix.rpartition("/")[2]}
 
 
-_READERS: Mapping[FileKind, Callable[[str, GenomicData, int, JobContext], dict[str, Any]]] = {
+_READERS: Mapping[FileKind, Callable[[str, GenomicData, Job, JobContext], dict[str, Any]]] = {
     FileKind.VCF: _read_genotypes,
     FileKind.FASTQ: _read_reads,
 }
@@ -102,26 +121,27 @@ def fail(tx: UnitOfWork, job: Job, problem: Problem) -> None:
 
 
 def clean_up(job: Job, state: JobState, database: Database, objects: ObjectStore) -> None:
-    """A file that cannot be used is not kept; after our own failure it is, for another try.
+    """A file that cannot be used is not kept; after our own failure it is, for another try, with
+    what has been finished.
 
-    Of what attempts wrote, only that of the completed one is kept.
+    Of what attempts wrote, only what the completed one names is kept.
     """
+    if state.may_go_on:
+        return
     with database.reading() as tx:
         data = tx.genomic_data.get(job.params["genomic_data_id"], user_id=job.user_id)
     if state is JobState.EXECUTOR_ERROR:
         objects.delete(data.file_url)
-    for attempt in range(1, job.attempt + 1):
-        for prefix in (_store_prefix(data, attempt), _read_quality_prefix(data, attempt)):
-            if prefix not in (data.store_url, data.read_quality_url):
-                delete_folder(objects, prefix)
+    kept = tuple(f"{url}/" for url in (data.store_url, data.read_quality_url) if url is not None)
+    written = (f"{data.folder}/{_STORES}", f"{data.folder}/{_READ_QUALITIES}")
+    for key in list(objects.keys(data.folder)):
+        if key.startswith(written) and not key.startswith(kept):
+            objects.delete(key)
+    delete_folder(objects, _checkpoints(job))
 
 
-def _store_prefix(data: GenomicData, attempt: int) -> str:
-    return f"{data.folder}/genotypes-{attempt}{SUFFIX}"
-
-
-def _read_quality_prefix(data: GenomicData, attempt: int) -> str:
-    return f"{data.folder}/reads-{attempt}"
+def _checkpoints(job: Job) -> str:
+    return f"checkpoints/job-{job.id}"
 
 
 BODY = JobBody(run=run, fail=fail, clean_up=clean_up)

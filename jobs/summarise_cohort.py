@@ -28,6 +28,7 @@ from core.genotypes.store_manifest import Manifest, chunk_of
 from core.genotypes.store_writer import ShardWriter, StoreTarget, publish, put_samples
 from core.genotypes.variant_quality import VariantFile, VariantHistograms
 from core.storage.byte_ranges import S3Access
+from jobs.checkpoint import StoredSnapshot
 from jobs.run_shards import Executor, choose_executor, run_shards
 from jobs.shard_plan import plan_cut
 
@@ -82,6 +83,7 @@ def summarise_cohort(
     shard_bytes: int | None,
     s3: S3Access | None = None,
     store: StoreTarget | None = None,
+    snapshot: StoredSnapshot | None = None,
 ) -> dict[str, object]:
     """Facts about one cohort, ready for JSON: build, build_source and build_evidence (who names the
     build, and by what), is_gvcf (reference blocks are among the records), n_samples, n_variants,
@@ -89,7 +91,8 @@ def summarise_cohort(
     name), and quality (core.genotypes.quality_summary.QualitySummary).
 
     The same pass writes the cohort's genotype store, where `store` is given, and these facts and
-    the tables of quality_summary in it. `on_progress(done, total)` counts shards. Raises
+    the tables of quality_summary in it. `on_progress(done, total)` counts shards. What `snapshot`
+    has of the same work, of these files into this store, is not done again. Raises
     GenotypeFileError with the line for a file that cannot be read to its end, CohortError where
     files do not belong together, GenomeBuildError where headers and positions tell different
     builds.
@@ -98,15 +101,19 @@ def summarise_cohort(
     shards = plan_cut(cohort, shard_bytes, n_scores=0).shards
     executor = choose_executor(executor, cohort)
     on_progress(0, len(shards))
-    facts_of: dict[int, dict[str, Any]] = {}
-    counts = SampleCounts.none(len(cohort.samples))
-    for index, table, _ in run_shards(shards, SummariseShard(cohort.build, s3, store), executor):
-        facts_of[index] = json.loads(table.column("facts")[0].as_py())
-        counts += SampleCounts.from_columns(table)
-        on_progress(len(facts_of), len(shards))
-    in_order = [facts_of[shard.index] for shard in shards]
+    so_far = _Finished.none(len(cohort.samples))
+    if snapshot is not None and (kept := snapshot.load()) is not None:
+        so_far = _Finished.from_table(kept)
+        on_progress(len(so_far.facts_of), len(shards))
+    missing = [shard for shard in shards if shard.index not in so_far.facts_of]
+    for number, table, _ in run_shards(missing, SummariseShard(cohort.build, s3, store), executor):
+        so_far.add(missing[number].index, table)
+        on_progress(len(so_far.facts_of), len(shards))
+        if snapshot is not None:
+            snapshot.keep(so_far.to_table)
+    in_order = [so_far.facts_of[shard.index] for shard in shards]
     build = _build_evidence(cohort, in_order)
-    samples = sample_table(cohort.samples, counts)
+    samples = sample_table(cohort.samples, so_far.counts)
     facts = {
         **build_facts(build),
         "is_gvcf": has_reference_blocks(cohort),
@@ -118,6 +125,35 @@ def summarise_cohort(
         store.put(SUMMARY_KEY, json.dumps(facts).encode())
         _publish(store, cohort, build, in_order)
     return facts
+
+
+@dataclass(slots=True)
+class _Finished:
+    """What is known of the shards that have been read: facts by their index, the counts of samples
+    of all together, which are whole numbers, so that their order does not matter."""
+
+    facts_of: dict[int, dict[str, Any]]
+    counts: SampleCounts
+
+    @classmethod
+    def none(cls, n_samples: int) -> "_Finished":
+        return cls({}, SampleCounts.none(n_samples))
+
+    @classmethod
+    def from_table(cls, table: pa.Table) -> "_Finished":
+        facts = json.loads(table.column("facts")[0].as_py())
+        return cls(
+            {int(index): of for index, of in facts.items()}, SampleCounts.from_columns(table)
+        )
+
+    def to_table(self) -> pa.Table:
+        facts = pa.array([json.dumps(self.facts_of)], pa.large_string())
+        return pa.table({"facts": facts, **self.counts.columns()})
+
+    def add(self, index: int, table: pa.Table) -> None:
+        """A row of SummariseShard."""
+        self.facts_of[index] = json.loads(table.column("facts")[0].as_py())
+        self.counts += SampleCounts.from_columns(table)
 
 
 def _build_evidence(

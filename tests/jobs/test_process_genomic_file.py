@@ -1,22 +1,25 @@
 """Uploads read by the real reader, in threads, from local disk and from a real S3 server."""
 
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import NoReturn
 
 import pytest
 
+from core.errors import InfrastructureError
 from core.genotypes.calls import GenotypeField, HalfCall
 from core.genotypes.formats import open_cohort
 from core.genotypes.source import BlockReader, GenotypeShard, plan_shards
 from core.job import Job, JobState, Queue
 from core.records.records import QUALITY_HTML, QUALITY_JSON, RecordStatus
+from core.records.repositories import UnitOfWork
 from core.records.session import Database
 from core.storage.byte_ranges import S3Access
 from core.storage.objects import ObjectsLocation, ObjectStore, open_objects
 from jobs import process_genomic_file
-from jobs.attempt import JobContext, JobEnvironment, run_attempt
+from jobs.attempt import JobBody, JobContext, JobEnvironment, run_attempt
 from jobs.submit import submit_genomic_file
 from tests.builders.fastq import fastq_text, random_reads
 from tests.builders.records import FILENAME, KEY, USER, processed_upload, stored_upload
@@ -126,7 +129,7 @@ def test_the_upload_is_stored_in_the_same_pass(
 ) -> None:
     content = bgzip(vcf_text(RECORDS))
     data = processed_upload(database, environment, objects, content)
-    assert data.store_url == "genomic_data/0123/genotypes-1.cgstore"
+    assert data.store_url is not None
     store = open_cohort([objects.uri_of(data.store_url)])
     (read,) = [list(read_all(shard)) for shard in plan_shards(store, 1 << 20)]
     file = open_cohort([objects.uri_of(data.file_url)])
@@ -151,7 +154,61 @@ def read_all(shard: GenotypeShard) -> BlockReader:
     return shard.reader(field=GenotypeField.AUTO, half_call=HalfCall.MISSING, wanted=None, s3=None)
 
 
-def test_of_several_attempts_one_store_is_kept(
+def test_an_attempt_goes_on_where_the_one_before_was_lost(
+    database: Database, environment: JobEnvironment, objects: ObjectStore
+) -> None:
+    environment = replace(environment, shard_bytes=4000, checkpoint_seconds=0)
+    positions = range(1000, 60_000, 10)
+    content = vcf_text([Record("1", at, ["0/1", "1/1"]) for at in positions])
+    seen: list[list[tuple[int, int]]] = []
+
+    def run(job: Job, context: JobContext) -> Callable[[UnitOfWork], None]:
+        seen.append([])
+
+        def dies_late(done: int, total: int) -> None:
+            seen[-1].append((done, total))
+            if job.attempt == 1 and done > 0.9 * total:
+                raise InfrastructureError("the worker was lost")
+
+        return process_genomic_file.run(job, replace(context, on_progress=dies_late))
+
+    with database.transaction() as tx:
+        data = stored_upload(tx, objects, content)
+        submit_genomic_file(tx, data)
+    for _ in range(2):
+        attempt(database, environment, replace(process_genomic_file.BODY, run=run))
+    whole = processed_upload(
+        database, environment, objects, content, key="genomic_data/4567/genotypes.vcf"
+    )
+    with database.reading() as tx:
+        data = tx.genomic_data.get(data.id, user_id=USER)
+    assert data.metadata_json == whole.metadata_json
+    assert bytes_below(objects, data.store_url) == bytes_below(objects, whole.store_url)
+    first, second = seen
+    n_kept, n_shards = second[1]
+    assert n_shards > 10
+    assert 0 < n_kept < len(first)
+    assert second[2] == (n_kept + 1, n_shards)
+    assert list(objects.keys("checkpoints")) == []
+
+
+def bytes_below(objects: ObjectStore, folder: str | None) -> dict[str, bytes]:
+    assert folder is not None
+    stored: dict[str, bytes] = {}
+    for key in objects.keys(folder):
+        with objects.open(key) as source:
+            stored[key.removeprefix(folder)] = source.read()
+    return stored
+
+
+def attempt(database: Database, environment: JobEnvironment, body: JobBody) -> None:
+    with database.transaction() as tx:
+        job = tx.jobs.lease(Queue.GENOMIC_PROCESSING, owner="test", seconds=30)
+    assert job is not None
+    run_attempt(job, environment, body)
+
+
+def test_a_store_of_other_code_or_shards_is_not_gone_on_with_and_not_kept(
     database: Database, environment: JobEnvironment, objects: ObjectStore
 ) -> None:
     def die_at_the_end(job: Job, context: JobContext) -> NoReturn:
@@ -159,19 +216,15 @@ def test_of_several_attempts_one_store_is_kept(
         raise MemoryError
 
     dying = replace(process_genomic_file.BODY, run=die_at_the_end)
-    dead = replace(dying, clean_up=lambda *_: None)
     with database.transaction() as tx:
         data = stored_upload(tx, objects, bgzip(vcf_text(RECORDS)))
         submit_genomic_file(tx, data)
     kept: list[set[str]] = []
-    for body in (dying, dead, process_genomic_file.BODY):
-        with database.transaction() as tx:
-            job = tx.jobs.lease(Queue.GENOMIC_PROCESSING, owner="test", seconds=30)
-        assert job is not None
-        run_attempt(job, environment, body)
+    for body, shard_bytes in ((dying, 1000), (dying, 2000), (process_genomic_file.BODY, 3000)):
+        attempt(database, replace(environment, shard_bytes=shard_bytes), body)
         kept.append({key.split("/")[2] for key in objects.keys("genomic_data")})
-    file = KEY.rpartition("/")[2]
-    assert kept == [{file}, {file, "genotypes-2.cgstore"}, {file, "genotypes-3.cgstore"}]
+    assert [len(names) for names in kept] == [2, 3, 2]
+    assert len(set.union(*kept)) == 4
 
 
 def test_after_our_own_failure_the_upload_is_kept(
