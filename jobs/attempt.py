@@ -25,6 +25,7 @@ from core.records.session import Database, open_database
 from core.scoring.library import ScoringFileLibrary
 from core.storage.byte_ranges import S3Access
 from core.storage.objects import ObjectsLocation, ObjectStore, open_objects
+from jobs.job_log import JobLog, listening
 from jobs.ray_errors import cause_of
 from jobs.run_shards import Executor
 from jobs.status import publish_events, publish_progress
@@ -109,7 +110,26 @@ def run_attempt(job: Job, environment: JobEnvironment, body: JobBody) -> None:
     """
     database = open_database(environment.database_url)
     try:
-        _run(job, environment, body, database)
+        with listening(job) as log:
+            _run_to_an_end(job, environment, body, database, log)
+        _write_rest(log, database)
+    finally:
+        database.close()
+
+
+def _write_rest(log: JobLog, database: Database) -> None:
+    try:
+        with database.transaction() as tx:
+            log.write(tx)
+    except InfrastructureError:
+        logger.warning("the end of a job's log is in this log only", exc_info=True)
+
+
+def _run_to_an_end(
+    job: Job, environment: JobEnvironment, body: JobBody, database: Database, log: JobLog
+) -> None:
+    try:
+        _run(job, environment, body, database, log)
     except LeaseLostError as error:
         logger.warning("attempt %d of job %d lost its lease", job.attempt, job.id)
         clean_up(job, job.state, body, database, environment)
@@ -117,15 +137,15 @@ def run_attempt(job: Job, environment: JobEnvironment, body: JobBody) -> None:
     except Exception as error:
         # whatever it is, the job must end; settle() logs what nobody foresaw
         end_attempt(job, error, environment, body, database)
-    finally:
-        database.close()
 
 
-def _run(job: Job, environment: JobEnvironment, body: JobBody, database: Database) -> None:
+def _run(
+    job: Job, environment: JobEnvironment, body: JobBody, database: Database, log: JobLog
+) -> None:
     with database.transaction() as tx:
         job = tx.jobs.advance(job, JobState.RUNNING)
     publish_events(tx.recorded)
-    with _Heartbeat.beating(database, job, environment) as heartbeat:
+    with _Heartbeat.beating(database, job, environment, log) as heartbeat:
         write_results = body.run(job, _context(database, environment, heartbeat))
     with database.transaction() as tx:
         heartbeat.beat(tx)
@@ -282,9 +302,12 @@ def _context(
 class _Heartbeat:
     """Renews a lease from a thread of its own, however long one call of the body takes."""
 
-    def __init__(self, database: Database, job: Job, environment: JobEnvironment) -> None:
+    def __init__(
+        self, database: Database, job: Job, environment: JobEnvironment, log: JobLog
+    ) -> None:
         self._database = database
         self._job = job
+        self._log = log
         self._lease_seconds = environment.lease_seconds
         self._interval_seconds = environment.heartbeat_seconds
         self._ended = threading.Event()
@@ -295,9 +318,9 @@ class _Heartbeat:
     @classmethod
     @contextmanager
     def beating(
-        cls, database: Database, job: Job, environment: JobEnvironment
+        cls, database: Database, job: Job, environment: JobEnvironment, log: JobLog
     ) -> Generator["_Heartbeat"]:
-        heartbeat = cls(database, job, environment)
+        heartbeat = cls(database, job, environment, log)
         thread = threading.Thread(target=heartbeat._beat_until_ended, name=f"job-{job.id}")
         thread.start()
         try:
@@ -325,6 +348,7 @@ class _Heartbeat:
             try:
                 with self._database.transaction() as tx:
                     state = self.beat(tx)
+                    self._log.write(tx)
             except LeaseLostError as error:
                 self._lost = error
                 return

@@ -10,6 +10,7 @@ if __name__ == "__main__":
     gc.disable()  # imports leave no garbage to look for
 
 import argparse
+import logging
 import os
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -55,6 +56,8 @@ from jobs.score_shards import ScoreShards, ShardRun
 from jobs.scoring_inputs import CohortScoring, Inputs, open_inputs
 from jobs.shard_plan import Cut, plan_cut
 from jobs.sought_shards import ReadBy, Seeking
+
+logger = logging.getLogger(__name__)
 
 
 def score_cohort(
@@ -108,9 +111,17 @@ def _score_into_folder(
         executor=executor,
         folder=folder,
     )
+    logger.info(
+        "scoring %d samples for %d scores in %d shards (%s)",
+        len(inputs.cohort.samples),
+        rows.n_scores,
+        len(shards),
+        executor,
+    )
     give_back_memory()
     try:
         n_resumed = run.run_missing(on_progress)
+        logger.info("read all shards, %d of them before", n_resumed)
         merged = run.merge_settled()
     except UserError:
         remove_partials(request.output)  # the data will be wrong the next time too
@@ -139,6 +150,7 @@ def _score_into_folder(
     }
     end_results(request.output, summary)
     remove_partials(request.output)
+    logger.info("wrote scores and matches; read %d records", merged.n_records)
     give_back_memory()
     return summary
 

@@ -1,6 +1,7 @@
 """What a genotype file holds: every record is read and checked, and its quality counted."""
 
 import json
+import logging
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -31,6 +32,8 @@ from core.storage.byte_ranges import S3Access
 from jobs.checkpoint import StoredSnapshot
 from jobs.run_shards import Executor, choose_executor, run_shards
 from jobs.shard_plan import plan_cut
+
+logger = logging.getLogger(__name__)
 
 FIELD, HALF_CALL = GenotypeField.AUTO, HalfCall.MISSING
 """How calls are read and stored: what scores do unless they are told otherwise."""
@@ -101,9 +104,11 @@ def summarise_cohort(
     shards = plan_cut(cohort, shard_bytes, n_scores=0).shards
     executor = choose_executor(executor, cohort)
     on_progress(0, len(shards))
+    logger.info("reading %d samples in %d shards (%s)", len(cohort.samples), len(shards), executor)
     so_far = _Finished.none(len(cohort.samples))
     if snapshot is not None and (kept := snapshot.load()) is not None:
         so_far = _Finished.from_table(kept)
+        logger.info("%d shards had been read before", len(so_far.facts_of))
         on_progress(len(so_far.facts_of), len(shards))
     missing = [shard for shard in shards if shard.index not in so_far.facts_of]
     for number, table, _ in run_shards(missing, SummariseShard(cohort.build, s3, store), executor):
@@ -120,6 +125,7 @@ def summarise_cohort(
         **_facts(cohort, in_order),
         "quality": _quality(samples, in_order),
     }
+    logger.info("read %d records", facts["n_variants"])
     if store is not None:
         store.put(SAMPLES_KEY, parquet_of(samples))
         store.put(SUMMARY_KEY, json.dumps(facts).encode())

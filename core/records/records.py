@@ -132,6 +132,17 @@ class GenomicData:
 
 
 @dataclass(frozen=True, slots=True)
+class LogLine:
+    """What an attempt said; `level` is a word of Python's logging, `time` by the attempt's
+    machine."""
+
+    attempt: int
+    time: datetime
+    level: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
 class PrsScore:
     """One accession on one genomic data record.
 

@@ -16,7 +16,18 @@ from functools import cached_property
 from statistics import fmean
 from typing import Any, TypeVar
 
-from sqlalchemy import ColumnElement, ScalarSelect, Select, and_, func, or_, select, true, update
+from sqlalchemy import (
+    ColumnElement,
+    ScalarSelect,
+    Select,
+    and_,
+    func,
+    insert,
+    or_,
+    select,
+    true,
+    update,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
 
@@ -37,6 +48,7 @@ from core.job import (
 from core.records.records import (
     NO_REFERENCE,
     GenomicData,
+    LogLine,
     PrsScore,
     RecordStatus,
     ScoreResult,
@@ -44,6 +56,7 @@ from core.records.records import (
 from core.records.tables import (
     EventTable,
     GenomicDataTable,
+    JobLogTable,
     JobTable,
     PrsScoreTable,
     Table,
@@ -51,7 +64,7 @@ from core.records.tables import (
 )
 
 Row = TypeVar("Row", bound=Table)
-Record = TypeVar("Record", Job, Event, GenomicData, PrsScore)
+Record = TypeVar("Record", Job, LogLine, Event, GenomicData, PrsScore)
 
 _INSERT = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
 _NOW = {
@@ -83,6 +96,10 @@ class UnitOfWork:
     @cached_property
     def jobs(self) -> "JobRepository":
         return JobRepository(self._session, self.events)
+
+    @cached_property
+    def job_log(self) -> "JobLogRepository":
+        return JobLogRepository(self._session)
 
     @cached_property
     def genomic_data(self) -> "GenomicDataRepository":
@@ -492,6 +509,27 @@ class JobRepository:
         job = _job(row)
         self._events.append(job.user_id, JobStateChanged(job), job_id=job.id)
         return job
+
+
+class JobLogRepository:
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def append(self, job_id: int, lines: Iterable[LogLine]) -> None:
+        """Writes what an attempt has said since the last time."""
+        rows = [{"job_id": job_id, **asdict(line)} for line in lines]
+        if rows:
+            self._session.execute(insert(JobLogTable), rows)
+
+    def tail(self, job_id: int, *, limit: int) -> list[LogLine]:
+        """The newest lines of all attempts, oldest first."""
+        rows = self._session.scalars(
+            select(JobLogTable)
+            .where(JobLogTable.job_id == job_id)
+            .order_by(JobLogTable.id.desc())
+            .limit(limit)
+        )
+        return [_copy(row, LogLine) for row in rows][::-1]
 
 
 def _n_under_way(queue: Queue) -> ScalarSelect[int]:

@@ -11,7 +11,7 @@ from core.records.repositories import UnitOfWork
 from jobs.submit import retry
 from serve.errors import problem_responses
 from serve.schemas.genomic_data import RecordId, UserIdText
-from serve.schemas.jobs import JobEvents, JobOut, JobPage
+from serve.schemas.jobs import JobEvents, JobLog, JobOut, JobPage, LogLineOut
 from serve.schemas.page import PageSize, PageToken, link_next, page_start, page_token
 from serve.services import ServicesOf
 
@@ -92,6 +92,20 @@ def list_job_events(
         job = tx.jobs.get(job_id, user_id=None)
         events = tx.events.of_job(job.id, after, limit=limit)
     return JobEvents(items=[event.message for event in events])
+
+
+@router.get("/{job_id}/log", responses=problem_responses(404, 422))
+def get_job_log(
+    job_id: RecordId,
+    services: ServicesOf,
+    tail: Annotated[int, Query(ge=1, le=1000, description="How many lines.")] = 100,
+) -> JobLog:
+    """The newest lines of what the job's attempts said, oldest first; of one that runs, those of
+    its last heartbeat."""
+    with services.database.reading() as tx:
+        job = tx.jobs.get(job_id, user_id=None)
+        lines = tx.job_log.tail(job.id, limit=tail)
+    return JobLog(items=[LogLineOut.model_validate(line) for line in lines])
 
 
 def _out(tx: UnitOfWork, jobs: Sequence[Job]) -> list[JobOut]:

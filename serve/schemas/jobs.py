@@ -4,7 +4,7 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from core.job import Job, JobKind, JobState, Place, Priority, Queue, eta_seconds
 
@@ -16,7 +16,8 @@ class JobProgress(BaseModel):
 
 class JobLinks(BaseModel):
     self_: str = Field(serialization_alias="self")
-    events: str
+    events: str = Field(description="The WebSocket of its user.")
+    history: str = Field(description="What the event log has of it.")
     log: str
     cancel: str
     retry: str
@@ -56,7 +57,8 @@ class JobOut(BaseModel):
             links=JobLinks(
                 self_=f"/api/jobs/{job.id}",
                 events=f"/ws/{job.user_id}",
-                log=f"/api/jobs/{job.id}/events",
+                history=f"/api/jobs/{job.id}/events",
+                log=f"/api/jobs/{job.id}/log",
                 cancel=f"/api/jobs/{job.id}/cancel",
                 retry=f"/api/jobs/{job.id}/retry",
             ),
@@ -65,6 +67,19 @@ class JobOut(BaseModel):
 
 class JobEvents(BaseModel):
     items: list[dict[str, Any]]
+
+
+class LogLineOut(BaseModel):
+    model_config = ConfigDict(from_attributes=True)
+
+    attempt: int
+    time: datetime = Field(description="By the clock of the attempt's machine.")
+    level: str
+    message: str
+
+
+class JobLog(BaseModel):
+    items: list[LogLineOut]
 
 
 class JobPage(BaseModel):

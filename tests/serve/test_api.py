@@ -32,6 +32,7 @@ ROUTES = {
     ("get", "/api/jobs"),
     ("get", "/api/jobs/{job_id}"),
     ("get", "/api/jobs/{job_id}/events"),
+    ("get", "/api/jobs/{job_id}/log"),
     ("post", "/api/jobs/{job_id}/cancel"),
     ("post", "/api/jobs/{job_id}/retry"),
     ("get", "/health"),

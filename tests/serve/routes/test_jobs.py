@@ -4,6 +4,7 @@ from fastapi.testclient import TestClient
 
 from core.events import Event
 from core.job import Failures, Job, JobKind, JobState
+from core.records.records import LogLine
 from core.records.session import Database
 from jobs.submit import submit_prs
 from tests.builders.records import USER, ready_upload, running
@@ -68,7 +69,7 @@ def test_the_events_of_a_job_are_those_of_its_users_log(
     with database.transaction() as tx:
         tx.jobs.advance(running(tx, first.kind), JobState.COMPLETE)
         log = [event.message for event in tx.events.after(USER, 0)]
-    link = client.get(f"/api/jobs/{first.id}").json()["links"]["log"]
+    link = client.get(f"/api/jobs/{first.id}").json()["links"]["history"]
     found = client.get(link).json()["items"]
     assert found == [message for message in log if message["data"]["job_id"] == first.id]
     assert [message["sequence"] for message in found] == [1, 3, 4, 5]
@@ -122,3 +123,21 @@ def test_a_running_job_tells_when_it_may_end(client: TestClient, database: Datab
         tx.jobs.heartbeat(running(tx, job.kind), seconds=30, done=1, total=2)
     running_now = client.get(f"/api/jobs/{job.id}").json()
     assert 0 <= running_now["eta_seconds"] < 60
+
+
+def test_the_newest_lines_of_a_log_come_in_their_order(
+    client: TestClient, database: Database
+) -> None:
+    (job, other) = submit(database, 2)
+    with database.transaction() as tx:
+        lines = [LogLine(1, tx.now(), "INFO", f"step {n}") for n in range(5)]
+        tx.job_log.append(job.id, lines)
+        tx.job_log.append(other.id, [LogLine(1, tx.now(), "INFO", "of another job")])
+    link = client.get(f"/api/jobs/{job.id}").json()["links"]["log"]
+    found = client.get(link, params={"tail": 2}).json()["items"]
+    assert [(line["attempt"], line["level"], line["message"]) for line in found] == [
+        (1, "INFO", "step 3"),
+        (1, "INFO", "step 4"),
+    ]
+    assert len(client.get(link).json()["items"]) == 5
+    assert client.get("/api/jobs/999/log").status_code == 404
