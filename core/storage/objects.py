@@ -193,8 +193,9 @@ class LocalObjects:
         return self._path(key).is_file()
 
     def keys(self, prefix: str) -> Iterator[str]:
-        folder = self._path(prefix)
-        paths = sorted(path for path in folder.rglob("*") if path.is_file())
+        # Others delete while this lists: of a folder that goes meanwhile, os.walk takes what it saw.
+        folders = os.walk(self._path(prefix))
+        paths = sorted(Path(folder, name) for folder, _, names in folders for name in names)
         return (path.relative_to(self._root).as_posix() for path in paths)
 
     def delete(self, key: str) -> None:

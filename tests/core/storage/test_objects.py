@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -244,3 +245,23 @@ def test_a_wrong_secret_is_an_infrastructure_error_without_the_secret(s3_server:
         store(S3Objects(BUCKET, access=access), KEY, b"x")
     assert "hunter2" not in str(caught.value)
     assert s3_server.endpoint_url not in str(caught.value)
+
+
+def test_a_listing_goes_on_while_others_delete_what_it_lists(tmp_path: Path) -> None:
+    objects = LocalObjects(tmp_path)
+    stays, done = "results/stays/0", threading.Event()
+    store(objects, stays, b"here")
+
+    def come_and_go() -> None:
+        while not done.is_set():
+            for n in range(20):
+                store(objects, f"results/goes/{n}/object", b"")
+                objects.delete(f"results/goes/{n}/object")
+
+    other = threading.Thread(target=come_and_go)
+    other.start()
+    try:
+        assert all(stays in objects.keys("results") for _ in range(2_000))
+    finally:
+        done.set()
+        other.join()
