@@ -2,8 +2,10 @@
 
 Names come from the outside contract: `DATABASE_URL`, `REDIS_URL`, `AWS_*`, `S3_BUCKET_NAME`,
 `SECRET_KEY`, `DEBUG` and `CORS_ORIGINS` keep theirs, everything of ours is `CURAGENIE_*`. The
-environment wins over a `.env` file in the working directory. Without any of them the embedded
-stack runs: SQLite and local disk under `data_dir`, one address on loopback.
+environment wins over a `.env` file in the working directory, which wins over the files of
+`CURAGENIE_SECRETS_DIR`: one per secret, named as its variable in small letters, as containers are
+given them. Without any of them the embedded stack runs: SQLite and local disk under `data_dir`, one
+address on loopback.
 """
 
 from collections.abc import Mapping
@@ -11,10 +13,16 @@ from enum import StrEnum
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import (
+    BaseSettings,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SecretsSettingsSource,
+    SettingsConfigDict,
+)
 
 from core.errors import SettingsError, Where
 from core.genome_build import GenomeBuild
@@ -48,6 +56,10 @@ def _ours(name: str) -> AliasChoices:
     return AliasChoices(f"CURAGENIE_{name}")
 
 
+_SECRETS_DIR = ("secrets_dir", "CURAGENIE_SECRETS_DIR")
+"""What sources call it: by field or by variable."""
+
+
 class Settings(BaseSettings):
     """One validated value per setting; tests build it by field name: `Settings(data_dir=...)`."""
 
@@ -64,9 +76,12 @@ class Settings(BaseSettings):
     cache_dir: Path = Field(default_factory=default_folder, validation_alias=_ours("CACHE_DIR"))
     config_dir: Path = Field(CONFIGS, validation_alias=_ours("CONFIG_DIR"))
 
+    secrets_dir: Path | None = Field(None, validation_alias=_ours("SECRETS_DIR"))
+    database_password: SecretStr | None = Field(None, validation_alias="DATABASE_PASSWORD")
     database_url: str = Field(
         default_factory=_default_database_url, validation_alias="DATABASE_URL", repr=False
     )
+    redis_password: SecretStr | None = Field(None, validation_alias="REDIS_PASSWORD")
     redis_url: str | None = Field(None, validation_alias="REDIS_URL", repr=False)
 
     s3_bucket_name: str | None = Field(None, validation_alias="S3_BUCKET_NAME")
@@ -110,6 +125,30 @@ class Settings(BaseSettings):
     poll_seconds: float = Field(1.0, gt=0, validation_alias=_ours("POLL_SECONDS"))
     stop_seconds: float = Field(20.0, ge=0, validation_alias=_ours("STOP_SECONDS"))
 
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """The folder of secrets is itself a setting, so it is looked up in those before it."""
+        sources = (init_settings, env_settings, dotenv_settings)
+        given = [source().get(name) for source in sources for name in _SECRETS_DIR]
+        folder = next((value for value in given if value), None)
+        if folder is None or not Path(folder).is_dir():
+            return sources
+        return (*sources, SecretsSettingsSource(settings_cls, secrets_dir=folder))
+
+    @field_validator("secrets_dir", mode="after")
+    @classmethod
+    def _existing(cls, path: Path | None) -> Path | None:
+        if path is not None and not path.is_dir():
+            raise ValueError("there is no such folder")
+        return path
+
     @field_validator("data_dir", "cache_dir", "config_dir", "scoring_files_dir", mode="after")
     @classmethod
     def _absolute(cls, path: Path) -> Path:
@@ -124,16 +163,21 @@ class Settings(BaseSettings):
 
     @field_validator("database_url", mode="after")
     @classmethod
-    def _known_database(cls, url: str) -> str:
+    def _known_database(cls, url: str, info: Any) -> str:
         scheme, _, rest = url.partition("://")
         if scheme.partition("+")[0] in {"postgresql", "postgres"}:
-            return url
+            return _with_password(url, info.data.get("database_password"))
         if scheme != "sqlite":
             raise ValueError("give a sqlite:///file or a postgresql://user:password@host/name URL")
         if rest in ("", "/", "/:memory:"):
             raise ValueError("give sqlite:///file: several processes share the database")
         # workers may run in another folder than the process that reads the settings
         return f"sqlite:///{Path(rest.removeprefix('/')).expanduser().resolve()}"
+
+    @field_validator("redis_url", mode="after")
+    @classmethod
+    def _redis_with_password(cls, url: str | None, info: Any) -> str | None:
+        return url and _with_password(url, info.data.get("redis_password"))
 
     @field_validator("pgs_catalog_url", mode="after")
     @classmethod
@@ -192,6 +236,17 @@ class Settings(BaseSettings):
     def objects_location(self) -> ObjectsLocation:
         """The bucket where one is set, else `objects_dir`; `open_objects` takes it."""
         return ObjectsLocation(root=self.objects_dir, bucket=self.s3_bucket_name, s3=self.s3_access)
+
+
+def _with_password(url: str, password: SecretStr | None) -> str:
+    """`url` with the password where it names none of its own: scheme://user:password@host/…"""
+    scheme, _, rest = url.partition("://")
+    authority = rest.partition("/")[0]
+    user, at, _ = authority.rpartition("@")
+    if password is None or ":" in user:
+        return url
+    secret = quote(password.get_secret_value(), safe="")
+    return f"{scheme}://{user}:{secret}@{rest.removeprefix(user + at)}"
 
 
 def _by_build(files: Mapping[GenomeBuild, Path | None]) -> dict[GenomeBuild, Path]:

@@ -4,8 +4,6 @@ Where there is none (Dockerfile, requirements), the tests state the promises tha
 """
 
 import re
-import subprocess
-import sys
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -23,25 +21,6 @@ CHECKOUT = Path(__file__).parents[1]
 
 def _yaml(name: str) -> dict[str, Any]:
     return yaml.safe_load((CHECKOUT / name).read_text())
-
-
-def test_the_compose_file_follows_the_compose_specification():
-    command = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.compose-spec"]
-    run = subprocess.run(
-        [*command, CHECKOUT / "docker-compose.yml"], capture_output=True, text=True, check=False
-    )
-    assert run.returncode == 0, run.stdout + run.stderr
-
-
-def test_the_compose_file_publishes_the_service_on_loopback_and_nothing_of_ray():
-    services = _yaml("docker-compose.yml")["services"].values()
-    published = [port for service in services for port in service.get("ports", [])]
-    assert published == ["127.0.0.1:8000:8000"]
-
-
-def test_the_compose_file_builds_what_the_checkout_has():
-    build = _yaml("docker-compose.yml")["services"]["curagenie"]["build"]
-    assert (CHECKOUT / build["context"] / build["dockerfile"]).is_file()
 
 
 def test_the_cluster_file_is_valid_for_rays_own_launcher():

@@ -9,8 +9,8 @@ from core.settings import Settings, load_settings
 
 OURS = "CURAGENIE_"
 CONTRACT = (
-    "DATABASE_URL",
-    "REDIS_URL",
+    "DATABASE_",
+    "REDIS_",
     "AWS_",
     "S3_",
     "SECRET_KEY",
@@ -117,6 +117,40 @@ def test_reference_fastas_are_found_by_their_build(
         GenomeBuild.GRCH37: tmp_path / "hs37.fa",
         GenomeBuild.GRCH38: tmp_path / "hg38.fa",
     }
+
+
+def test_secrets_are_read_from_a_folder_and_the_environment_wins(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("database_password", "redis_password", "aws_secret_access_key", "secret_key"):
+        (tmp_path / name).write_text(f"{name} of/file\n")
+    monkeypatch.setenv("CURAGENIE_SECRETS_DIR", str(tmp_path))
+    monkeypatch.setenv("DATABASE_URL", "postgresql://cura@db/cura")
+    monkeypatch.setenv("REDIS_URL", "redis://cache:6379/1")
+    monkeypatch.setenv("SECRET_KEY", "of the environment")
+    settings = load_settings()
+    assert settings.database_url == "postgresql://cura:database_password%20of%2Ffile@db/cura"
+    assert settings.redis_url == "redis://:redis_password%20of%2Ffile@cache:6379/1"
+    assert settings.s3_access is not None
+    assert settings.s3_access.secret_access_key == "aws_secret_access_key of/file"
+    assert settings.secret_key is not None
+    assert settings.secret_key.get_secret_value() == "of the environment"
+    assert "of/file" not in repr(settings)
+    assert "of%2Ffile" not in repr(settings)
+
+
+def test_a_url_that_names_its_password_keeps_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DATABASE_PASSWORD", "hunter2")
+    monkeypatch.setenv("DATABASE_URL", "postgresql://cura:own@db/cura")
+    assert load_settings().database_url == "postgresql://cura:own@db/cura"
+
+
+def test_a_folder_of_secrets_that_is_not_there_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CURAGENIE_SECRETS_DIR", "/nowhere")
+    with pytest.raises(SettingsError) as error:
+        load_settings()
+    assert error.value.where is not None
+    assert error.value.where.field == "CURAGENIE_SECRETS_DIR"
 
 
 def test_no_secret_shows_in_the_representation(monkeypatch: pytest.MonkeyPatch) -> None:
