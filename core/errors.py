@@ -22,6 +22,8 @@
     │   └── UploadTooLargeError       more bytes than one upload may have
     ├── PgsCatalogError               the PGS Catalog sent what cannot be used: not retried
     └── InfrastructureError           the machine, network or a server failed: retried
+        ├── DamagedObjectError           a stored object is not what was written
+        ├── WrittenOnceError             another object stands where one may be written once
         └── PgsCatalogUnreachableError   the PGS Catalog did not answer, or asks for a long pause
 
 A message says what is wrong, where, and how to put it right. `code` is a stable slug for programs.
@@ -172,6 +174,14 @@ class PgsCatalogError(CuraGenieError):
 class InfrastructureError(CuraGenieError):
     code = "infrastructure_error"
     retryable = True
+
+
+class DamagedObjectError(InfrastructureError):
+    code = "damaged_object"
+
+
+class WrittenOnceError(InfrastructureError):
+    code = "written_once"
 
 
 class PgsCatalogUnreachableError(InfrastructureError):

@@ -30,7 +30,7 @@ from core.scoring.report.quality import quality_of_upload
 from core.scoring.report.write import write_report
 from core.scoring.results import MATCHES, REPORT_JSON, REPORT_PAGE, SCORES, SUMMARY
 from core.scoring.scores import ScoreStatus
-from core.storage.objects import ObjectStore, delete_folder, put_file
+from core.storage.objects import ObjectStore, delete_folder
 from jobs.attempt import JobBody, JobContext
 from jobs.checkpoint import StoredCheckpoint
 from jobs.file_names import known_as, speaking_of
@@ -93,7 +93,7 @@ def run(job: Job, context: JobContext) -> Callable[[UnitOfWork], None]:
         sums = _sums_of_one_sample(output / SCORES, summary["n_samples"])
         prefix = _prefix(job)
         for name in RESULTS:
-            put_file(context.objects, f"{prefix}/{name}", output / name)
+            context.objects.put_file(f"{prefix}/{name}", output / name, write_once=True)
     results = [_result(accession, work, summary, sums, prefix) for accession in work.paths]
     return lambda tx: _write(tx, job, results)
 

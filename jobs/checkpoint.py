@@ -13,7 +13,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from core.errors import NotFoundError
-from core.storage.objects import COPY_BYTES, ObjectStore, put_file
+from core.storage.objects import COPY_BYTES, ObjectStore
 from jobs.progress_bar import OnProgress
 
 _PAUSE_PER_COPYING = 10.0
@@ -124,6 +124,6 @@ class StoredCheckpoint:
             for path in sorted(folder.rglob("*.arrow"))
         }
         for key in present.keys() - stored:
-            put_file(self._objects, key, present[key])
+            self._objects.put_file(key, present[key])
         for key in stored - present.keys():  # last: what they had is in another by now
             self._objects.delete(key)

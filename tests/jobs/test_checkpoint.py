@@ -10,7 +10,8 @@ import pytest
 from core.errors import InfrastructureError
 from core.job import JobState, Queue
 from core.records.session import Database
-from core.storage.objects import LocalObjects, ObjectStore
+from core.storage.local_disk import LocalObjects
+from core.storage.objects import ObjectStore
 from jobs import calculate_prs_score
 from jobs.attempt import JobEnvironment, run_attempt
 from jobs.checkpoint import StoredCheckpoint

@@ -14,7 +14,7 @@ from core.records.session import Database, open_database
 from core.scoring.catalog import PgsCatalog
 from core.scoring.library import ScoringFileLibrary
 from core.settings import CONFIGS
-from core.storage.objects import LocalObjects
+from core.storage.local_disk import LocalObjects
 from serve.api import create_api
 from serve.services import Services
 from tests.builders.pgs_catalog import IMPATIENT, PgsCatalogServer, running_pgs_catalog

@@ -10,7 +10,7 @@ from fastapi.testclient import TestClient
 from core.errors import InfrastructureError
 from core.events import Event
 from core.records.session import Database
-from core.storage.objects import LocalObjects
+from core.storage.local_disk import LocalObjects
 from serve.schemas.page import page_token
 from serve.services import Services
 

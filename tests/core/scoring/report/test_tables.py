@@ -109,7 +109,7 @@ print(peak_bytes() - before)
 def test_a_report_of_500_000_samples_holds_one_score_at_a_time_and_stays_small(tmp_path):
     subprocess.run([sys.executable, "-c", MANY_SAMPLES, str(tmp_path)], check=True)
     run = [sys.executable, "-c", REPORT, str(tmp_path)]
-    # What is freed goes back: pools of a thread each keep what they please (70 MiB from run to run).
+    # What is freed goes back: each thread's pool keeps what it pleases (70 MiB from run to run).
     env = os.environ | {"ARROW_DEFAULT_MEMORY_POOL": "system", "MALLOC_ARENA_MAX": "1"}
     grown = int(subprocess.run(run, check=True, capture_output=True, text=True, env=env).stdout)
     assert grown < 200 << 20
