@@ -6,7 +6,8 @@
     for event in tx.recorded: ...        # committed: now it may be told
 
 SQLite runs in WAL mode, waits for locks, checks foreign keys, and takes the write lock at BEGIN
-(so two leases never see the same row). PostgreSQL runs the same code with row locks.
+(so two leases never see the same row). PostgreSQL runs the same code with row locks. Either one
+answers within a limit, or is an InfrastructureError: lost, slow and silent servers look the same.
 """
 
 from collections.abc import Generator
@@ -15,11 +16,12 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
-from sqlalchemy.exc import ArgumentError, InterfaceError, OperationalError
+from sqlalchemy.exc import ArgumentError, DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.orm import Session
 
 from core.errors import InfrastructureError, SettingsError
+from core.records.postgresql import Patience, create_postgresql_engine
 from core.records.repositories import UnitOfWork
 
 _BUSY_SECONDS = 30.0
@@ -58,15 +60,15 @@ class Database:
         self.engine.dispose()
 
 
-def open_database(url: str) -> Database:
+def open_database(url: str, patience: Patience | None = None) -> Database:
     """Connects lazily; `core.records.migrations.migrate(url)` makes the tables at start-up."""
-    return Database(create_database_engine(url))
+    return Database(create_database_engine(url, patience))
 
 
-def create_database_engine(url: str) -> Engine:
+def create_database_engine(url: str, patience: Patience | None = None) -> Engine:
     parsed = _database_url(url)
     if parsed.get_backend_name() != "sqlite":
-        return create_engine(parsed, pool_pre_ping=True)
+        return create_postgresql_engine(parsed, patience or Patience())
     if parsed.database not in (None, "", ":memory:"):
         Path(parsed.database).parent.mkdir(parents=True, exist_ok=True)
     engine = create_engine(parsed, connect_args={"timeout": _BUSY_SECONDS})
@@ -104,9 +106,18 @@ def _begin_sqlite(connection: Connection) -> None:
 def _answering() -> Generator[None]:
     try:
         yield
-    except (OperationalError, InterfaceError, PoolTimeoutError) as error:
+    except (DBAPIError, PoolTimeoutError) as error:
+        if not _is_of_the_server(error):
+            raise
         # The driver's own words name hosts and users: they are the cause, not the message.
         raise InfrastructureError(
             "The database does not answer.",
             fix="Check that DATABASE_URL is right and the database is up.",
         ) from error
+
+
+def _is_of_the_server(error: Exception) -> bool:
+    """A lost connection shows in any class of errors; a wrong statement is a mistake of ours."""
+    if isinstance(error, OperationalError | InterfaceError | PoolTimeoutError):
+        return True
+    return isinstance(error, DBAPIError) and error.connection_invalidated

@@ -1,6 +1,7 @@
 """Every error is problem+json; nothing leaks."""
 
 import logging
+from dataclasses import replace
 
 import pytest
 from fastapi import FastAPI
@@ -8,6 +9,7 @@ from fastapi.testclient import TestClient
 
 from core import errors
 from core.errors import ConflictError, CuraGenieError, GenotypeFileError, Where
+from core.records.session import open_database
 from serve.api import create_api
 from serve.errors import status_of
 from serve.schemas.problem import Problem
@@ -131,3 +133,11 @@ def test_a_body_that_is_no_json_is_wrong_as_a_whole(client: TestClient) -> None:
 def test_what_is_sent_is_not_repeated_in_a_problem(client: TestClient) -> None:
     answer = client.post("/api/prs/calculate", json={"genomic_data_id": "NA12878-secret"})
     assert "NA12878" not in answer.text
+
+
+def test_a_database_that_is_gone_is_a_503_that_asks_to_come_again(services: Services) -> None:
+    gone = replace(services, database=open_database("postgresql://nobody@127.0.0.1:1/none"))
+    answer = TestClient(create_api(gone)).get("/api/jobs/1")
+    assert answer.status_code == 503
+    assert answer.headers["retry-after"] == "5"
+    assert answer.json()["retryable"] is True
