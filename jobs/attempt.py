@@ -62,6 +62,7 @@ class JobEnvironment:
     lease_seconds: float = 30.0
     heartbeat_seconds: float = 10.0
     checkpoint_seconds: float = 5.0
+    tidy_seconds: float = 3600.0
     retry: RetryPolicy = RetryPolicy()
     executor: Executor = Executor.AUTO
 

@@ -17,8 +17,10 @@ from ray.exceptions import RayError
 from core.errors import InfrastructureError
 from core.job import Job, Queue, WorkerLostError
 from core.records.session import open_database
+from core.storage.objects import open_objects
 from jobs.attempt import Bodies, JobEnvironment, end_attempt, hand_back, run_attempt
 from jobs.catalogue import BODIES
+from jobs.janitor import find_orphans, remove
 from jobs.status import NAMESPACE, named_actor, publish_events
 from jobs.submit import DISPATCHER_NAME
 from jobs.warm_up import load_usual
@@ -48,6 +50,7 @@ class Dispatcher:
         # no CPU of its own: it waits for the shards, which need all of them
         self._run_attempt = ray.remote(run_attempt).options(num_cpus=0, max_retries=0)
         self._dispatching = asyncio.create_task(self._dispatch_forever())
+        self._tidying = asyncio.create_task(self._tidy_forever())
         self._warming = asyncio.create_task(self._warm(n_warm_workers))
 
     async def wake(self) -> None:
@@ -57,6 +60,7 @@ class Dispatcher:
     async def stop(self, seconds: float) -> None:
         """Leases nothing more, lets what runs go on for `seconds`, and gives back what is left."""
         self._dispatching.cancel()
+        self._tidying.cancel()
         await asyncio.wait([self._dispatching])
         under_way = [task for tasks in self._running.values() for task in tasks]
         if under_way:
@@ -77,6 +81,21 @@ class Dispatcher:
                 await asyncio.wait_for(self._woken.wait(), self._poll_seconds)
             except TimeoutError:
                 continue
+
+    async def _tidy_forever(self) -> None:
+        """Removes what killed processes left in the object store."""
+        while True:
+            await asyncio.sleep(self._environment.tidy_seconds)
+            try:
+                await asyncio.to_thread(self._tidy)
+            except InfrastructureError:
+                logger.warning("orphans are not removed now", exc_info=True)
+            except Exception:
+                logger.exception("removing orphans failed")
+
+    def _tidy(self) -> None:
+        objects = open_objects(self._environment.objects)
+        remove(find_orphans(objects, self._database), objects)
 
     async def _warm(self, n_workers: int) -> None:
         """Have the processes that attempts will run in load their kernels, before anyone waits.

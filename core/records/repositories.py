@@ -9,7 +9,7 @@ Transactions wait for each other in one order, so that no two wait for one anoth
 job that they end, then for the user's turn in the event log, then for what the job has made.
 """
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, fields
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
@@ -416,6 +416,11 @@ class JobRepository:
         page = _page(query, JobTable.id, limit, before)
         return [_job(row) for row in self._session.scalars(page)]
 
+    def standings(self) -> list[tuple[int, JobState, int]]:
+        """Id, state and last attempt of every job."""
+        rows = self._session.execute(select(JobTable.id, JobTable.state, JobTable.attempt))
+        return [(job_id, state, attempt) for job_id, state, attempt in rows]
+
     def places(self, jobs: Iterable[Job]) -> dict[int, Place]:
         """Of those that are QUEUED, by id. One may pass older ones: of users who have more under
         way, and the less urgent of its own."""
@@ -591,6 +596,11 @@ class GenomicDataRepository:
         page = _page(query, GenomicDataTable.id, limit, before)
         return [_genomic_data(row) for row in self._session.scalars(page)]
 
+    def all(self) -> Iterator[GenomicData]:
+        """Every user's, a few at a time."""
+        rows = self._session.scalars(select(GenomicDataTable).execution_options(yield_per=500))
+        return (_genomic_data(row) for row in rows)
+
     def complete(self, genomic_data_id: int, metadata: Mapping[str, Any]) -> GenomicData:
         """The file was read to its end: `upload_complete` with its metadata, to which belongs what
         is known of a pair by now, and nothing else from before."""
@@ -763,6 +773,11 @@ class PrsScoreRepository:
             .distinct()
         )
         return [url for url in rows if url is not None]
+
+    def all_result_urls(self) -> list[str]:
+        """Every place where a score has its results, once."""
+        urls = select(PrsScoreTable.result_url).where(PrsScoreTable.result_url.is_not(None))
+        return [url for url in self._session.scalars(urls.distinct()) if url is not None]
 
     def any_at(self, result_url: str) -> bool:
         """Whether a score still has its results there."""

@@ -1,5 +1,6 @@
 """The dispatcher on a real Ray, with a body that does as its parameters say."""
 
+import os
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -10,7 +11,7 @@ import ray
 
 from core.job import Job, JobKind, JobState, Queue, RetryPolicy
 from core.records.session import Database
-from core.storage.objects import open_objects
+from core.storage.objects import open_objects, put_text
 from jobs.attempt import JobEnvironment
 from jobs.dispatcher import start_dispatcher
 from jobs.status import START, start_status
@@ -27,9 +28,10 @@ DEADLINE_SECONDS = 60.0
 
 @pytest.fixture
 def environment(environment: JobEnvironment) -> JobEnvironment:
-    """Leases that a test can wait for."""
+    """Leases, and a tidying, that a test can wait for."""
     retry = RetryPolicy(max_attempts=2, first_delay_seconds=0.1)
-    return replace(environment, lease_seconds=3, heartbeat_seconds=0.5, retry=retry)
+    seconds = {"lease_seconds": 3, "heartbeat_seconds": 0.5, "tidy_seconds": 0.5}
+    return replace(environment, **seconds, retry=retry)
 
 
 @pytest.fixture
@@ -239,3 +241,22 @@ def test_canceled_jobs_end_whether_they_wait_run_or_have_lost_their_worker(
         (JobState.CANCELED, 1),
     ]
     assert list(open_objects(environment.objects).keys("results")) == []
+
+
+def test_what_killed_processes_left_in_the_store_goes_by_itself(
+    start: Callable[[], Any], database: Database, environment: JobEnvironment
+) -> None:
+    objects, orphan = (
+        open_objects(environment.objects),
+        "prs_scores/job-99/attempt-1/scores.parquet",
+    )
+    assert database
+    for key in (orphan, "prs_scores/job-99/attempt-2/young"):
+        put_text(objects, key, "left")
+    two_days_ago = time.time() - 2 * 86400
+    os.utime(environment.objects.root / orphan, (two_days_ago, two_days_ago))
+    start()
+    deadline = time.monotonic() + DEADLINE_SECONDS
+    while objects.exists(orphan) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert list(objects.keys("prs_scores")) == ["prs_scores/job-99/attempt-2/young"]
