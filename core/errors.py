@@ -15,6 +15,7 @@
     │   ├── PolicyError               a scoring policy field or value that does not exist
     │   ├── SettingsError             a setting that cannot be used
     │   ├── UnsupportedFormatError    a file kind that no reader takes
+    │   ├── IdempotencyKeyReusedError an Idempotency-Key that came with another request
     │   ├── NotFoundError             no such record for this user
     │   ├── ConflictError             the record's state does not allow the request
     │   │   ├── ScoringFileNotInstalledError
@@ -145,6 +146,10 @@ class SettingsError(UserError):
 
 class UnsupportedFormatError(UserError):
     code = "unsupported_format"
+
+
+class IdempotencyKeyReusedError(UserError):
+    code = "idempotency_key_reused"
 
 
 class NotFoundError(UserError):

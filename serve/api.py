@@ -43,7 +43,13 @@ def create_api(services: Services, *, cors_origins: Sequence[str] = ()) -> FastA
         allow_origins=list(cors_origins),
         allow_methods=["*"],
         allow_headers=["*"],
-        expose_headers=["Location", "Link", "X-Request-Id", "Content-Disposition"],
+        expose_headers=[
+            "Location",
+            "Link",
+            "X-Request-Id",
+            "Content-Disposition",
+            "Idempotency-Replayed",
+        ],
     )
     return api
 

@@ -11,7 +11,7 @@ job that they end, then for the user's turn in the event log, then for what the 
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, fields
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import cached_property
 from statistics import fmean
 from typing import Any, TypeVar
@@ -28,7 +28,6 @@ from sqlalchemy import (
     true,
     update,
 )
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
 
 from core.errors import ConflictError, InfrastructureError, NotFoundError
@@ -45,6 +44,9 @@ from core.job import (
     Queue,
     sources_of,
 )
+from core.records.dialects import INSERT as _INSERT
+from core.records.dialects import now as _now
+from core.records.idempotency_keys import IdempotencyKeyRepository
 from core.records.records import (
     NO_REFERENCE,
     GenomicData,
@@ -65,13 +67,6 @@ from core.records.tables import (
 
 Row = TypeVar("Row", bound=Table)
 Record = TypeVar("Record", Job, LogLine, Event, GenomicData, PrsScore)
-
-_INSERT = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
-_NOW = {
-    "sqlite": func.strftime("%Y-%m-%d %H:%M:%f+00:00", "now"),
-    "postgresql": func.clock_timestamp(),
-}
-
 
 _TYPICAL_JOBS = 50
 
@@ -113,16 +108,13 @@ class UnitOfWork:
     def prs_scores(self) -> "PrsScoreRepository":
         return PrsScoreRepository(self._session, self.events)
 
+    @cached_property
+    def idempotency_keys(self) -> IdempotencyKeyRepository:
+        return IdempotencyKeyRepository(self._session)
+
     def now(self) -> datetime:
         """The database's clock: leases must not depend on the clocks of workers."""
         return _now(self._session)
-
-
-def _now(session: Session) -> datetime:
-    moment = session.scalar(select(_NOW[session.get_bind().dialect.name]))
-    if isinstance(moment, datetime):
-        return moment.astimezone(UTC)
-    return datetime.fromisoformat(str(moment)).astimezone(UTC)
 
 
 def _owned(column: InstrumentedAttribute[str], user_id: str | None) -> ColumnElement[bool]:

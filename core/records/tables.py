@@ -220,6 +220,22 @@ class EventTable(Table):
     time: Mapped[datetime] = mapped_column(UtcDateTime)
 
 
+class IdempotencyKeyTable(Table):
+    """What was answered to a request with a key; empty only within the transaction that does it."""
+
+    __tablename__ = "idempotency_keys"
+    __table_args__ = (Index(None, "expires_at"),)
+
+    user_id: Mapped[str] = mapped_column(String(128), primary_key=True)
+    key: Mapped[str] = mapped_column(String(255), primary_key=True)
+    fingerprint: Mapped[str] = mapped_column(String(64))
+    status: Mapped[int | None] = mapped_column(SmallInteger)
+    location: Mapped[str | None] = mapped_column(String(255))
+    body: Mapped[str | None] = mapped_column(Text)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    expires_at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
 class UserSequenceTable(Table):
     """The last sequence given to a user; its row lock orders the user's events by commit."""
 

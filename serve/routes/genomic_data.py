@@ -15,10 +15,13 @@ from pydantic import TypeAdapter, ValidationError
 from core.errors import ConflictError
 from core.file_kind import FileKind, kind_of_key
 from core.genotypes.quality_summary import SAMPLES_KEY
+from core.records.idempotency_keys import Answer
 from core.records.records import QUALITY_HTML, QUALITY_JSON, GenomicData, RecordStatus
+from core.records.repositories import UnitOfWork
 from core.storage.objects import ObjectStore, ObjectWriter
 from jobs.submit import pair_reads, submit_genomic_file
 from serve.errors import problem_responses
+from serve.idempotency import Once, OnceOf, is_replayed
 from serve.result_tables import read_page
 from serve.schemas.genomic_data import (
     GenomicDataOut,
@@ -82,11 +85,10 @@ _FORM: dict[str, Any] = {
     "/upload",
     status_code=HTTPStatus.ACCEPTED,
     openapi_extra=_FORM,
-    responses=problem_responses(404, 409, 413, 415, 422),
+    response_model=GenomicDataOut,
+    responses=problem_responses(400, 404, 409, 413, 415, 422),
 )
-async def upload_genomic_data(
-    request: Request, response: Response, services: ServicesOf
-) -> GenomicDataOut:
+async def upload_genomic_data(request: Request, services: ServicesOf, once: OnceOf) -> Response:
     """Store a file and start its processing. The answer comes before the processing ends.
 
     The body is a stream and is never spooled. `upload_complete` on the user's WebSocket, or the
@@ -95,16 +97,14 @@ async def upload_genomic_data(
     that is refused, the file is not kept.
     """
     upload = _Upload(services.objects)
-    record = await receive_upload(
+    return await receive_upload(
         request.stream(),
         content_type=request.headers.get("content-type", ""),
         content_length=content_length(request),
         max_bytes=services.max_upload_bytes,
         open_upload=upload.open,
-        keep=partial(_register, services, upload),
+        keep=partial(_register, services, once, upload),
     )
-    response.headers["Location"] = f"/api/genomic-data/{record.id}"
-    return GenomicDataOut.of(record)
 
 
 class _Upload:
@@ -128,27 +128,39 @@ class _Upload:
         self._objects.delete(self.key)
 
 
-def _register(services: Services, upload: _Upload, form: ReceivedForm) -> GenomicData:
+def _register(services: Services, once: Once, upload: _Upload, form: ReceivedForm) -> Response:
     """Record, job and first event in one transaction; without them the object goes too."""
+    is_rolled_back = True
     try:
+        user_id = _checked(_USER_ID, form, "user_id")
+        content = json.dumps([upload.sha256, form.filename, form.fields])
         with services.database.transaction() as tx:
-            record = tx.genomic_data.create(
-                user_id=_checked(_USER_ID, form, "user_id"),
-                filename=form.filename,
-                file_url=upload.key,
-                sha256=upload.sha256,
-                size_bytes=upload.size_bytes,
-            )
-            if "mate_of" in form.fields:
-                pair_reads(tx, record, _checked(_RECORD_ID, form, "mate_of"))
-            job = submit_genomic_file(tx, record)
-            record = tx.genomic_data.get(record.id, user_id=record.user_id)
-            assert record.job_id == job.id
+            answer = once.answer(tx, user_id, content, partial(_create, tx, upload, form))
+            is_rolled_back = False  # a commit without an answer may have been one
     except BaseException:
-        upload.discard()
+        if is_rolled_back:
+            upload.discard()
         raise
+    if is_replayed(answer):
+        upload.discard()
     services.announce(tx.recorded)
-    return record
+    return answer
+
+
+def _create(tx: UnitOfWork, upload: _Upload, form: ReceivedForm) -> Answer:
+    record = tx.genomic_data.create(
+        user_id=_checked(_USER_ID, form, "user_id"),
+        filename=form.filename,
+        file_url=upload.key,
+        sha256=upload.sha256,
+        size_bytes=upload.size_bytes,
+    )
+    if "mate_of" in form.fields:
+        pair_reads(tx, record, _checked(_RECORD_ID, form, "mate_of"))
+    submit_genomic_file(tx, record)
+    accepted = GenomicDataOut.of(tx.genomic_data.get(record.id, user_id=record.user_id))
+    body = accepted.model_dump_json(by_alias=True)
+    return Answer(HTTPStatus.ACCEPTED, f"/api/genomic-data/{record.id}", body)
 
 
 def _checked(values: TypeAdapter[Value], form: ReceivedForm, field: str) -> Value:

@@ -1,15 +1,18 @@
 """Background work: its state, the list of a user's jobs, how to end one early or try it again."""
 
 from collections.abc import Sequence
+from functools import partial
 from http import HTTPStatus
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
 
 from core.job import Job, JobState
+from core.records.idempotency_keys import Answer
 from core.records.repositories import UnitOfWork
 from jobs.submit import retry
 from serve.errors import problem_responses
+from serve.idempotency import OnceOf
 from serve.schemas.genomic_data import RecordId, UserIdText
 from serve.schemas.jobs import JobEvents, JobLog, JobOut, JobPage, LogLineOut
 from serve.schemas.page import PageSize, PageToken, link_next, page_start, page_token
@@ -67,16 +70,23 @@ def cancel_job(job_id: RecordId, services: ServicesOf) -> JobOut:
 @router.post(
     "/{job_id}/retry",
     status_code=HTTPStatus.ACCEPTED,
-    responses=problem_responses(404, 409, 422),
+    response_model=JobOut,
+    responses=problem_responses(400, 404, 409, 422),
 )
-def retry_job(job_id: RecordId, services: ServicesOf) -> JobOut:
+def retry_job(job_id: RecordId, services: ServicesOf, once: OnceOf) -> Response:
     """Try a job that ended in SYSTEM_ERROR again, with all its tries; of its shards only those that
     were not finished are done. What failed by its own data, or was canceled, is submitted anew.
     """
     with services.database.transaction() as tx:
-        (job,) = _out(tx, [retry(tx, job_id, user_id=None)])
+        owner = tx.jobs.get(job_id, user_id=None).user_id
+        answer = once.answer(tx, owner, "", partial(_retry, tx, job_id))
     services.announce(tx.recorded)
-    return job
+    return answer
+
+
+def _retry(tx: UnitOfWork, job_id: int) -> Answer:
+    (job,) = _out(tx, [retry(tx, job_id, user_id=None)])
+    return Answer(HTTPStatus.ACCEPTED, f"/api/jobs/{job_id}", job.model_dump_json(by_alias=True))
 
 
 @router.get("/{job_id}/events", responses=problem_responses(404, 422))

@@ -1,6 +1,7 @@
 """Polygenic scores: start a calculation, read what came of it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from functools import partial
 from http import HTTPStatus
 from typing import Annotated
 
@@ -13,7 +14,9 @@ from core.errors import (
     PolicyError,
     ReferenceFastaNotConfiguredError,
 )
+from core.records.idempotency_keys import Answer
 from core.records.records import GenomicData, PrsScore, RecordStatus
+from core.records.repositories import UnitOfWork
 from core.scoring.matching import Reason, Status
 from core.scoring.policy import Absent
 from core.scoring.report.schema import CONTENT_POLICY
@@ -21,6 +24,7 @@ from core.scoring.results import MATCHES, REPORT_JSON, REPORT_PAGE, SCORES
 from core.storage.objects import COPY_BYTES, ObjectStore
 from jobs.submit import submit_prs
 from serve.errors import problem_responses
+from serve.idempotency import OnceOf
 from serve.result_tables import DownloadFormat, download, read_page
 from serve.schemas.genomic_data import RecordId, UserId
 from serve.schemas.page import PageSize, PageToken, link_next, page_start, page_token
@@ -42,9 +46,12 @@ router = APIRouter(prefix="/api/prs", tags=["polygenic scores"])
 
 
 @router.post(
-    "/calculate", status_code=HTTPStatus.ACCEPTED, responses=problem_responses(404, 409, 422)
+    "/calculate",
+    status_code=HTTPStatus.ACCEPTED,
+    response_model=PrsAccepted,
+    responses=problem_responses(400, 404, 409, 422),
 )
-def calculate_prs(wanted: PrsCalculate, response: Response, services: ServicesOf) -> PrsAccepted:
+def calculate_prs(wanted: PrsCalculate, services: ServicesOf, once: OnceOf) -> Response:
     """Score all samples of a processed file. Each score announces itself with `prs_ready`.
 
     409 `scoring_file_not_installed` names the route that installs the file that is missing; 409
@@ -59,18 +66,25 @@ def calculate_prs(wanted: PrsCalculate, response: Response, services: ServicesOf
         _require_reference_fasta(services, genomic_data)
         _require_evidence(wanted, genomic_data)
     with services.database.transaction() as tx:
-        job, scores = submit_prs(
-            tx,
-            genomic_data,
-            accessions,
-            disease_type=wanted.disease_type,
-            absent=wanted.absent,
-            assume_reference=wanted.assume_reference,
-            priority=wanted.priority,
-        )
+        submit = partial(_submit, tx, wanted, genomic_data, accessions)
+        answer = once.answer(tx, genomic_data.user_id, wanted.model_dump_json(), submit)
     services.announce(tx.recorded)
-    response.headers["Location"] = f"/api/jobs/{job.id}"
-    return PrsAccepted(
+    return answer
+
+
+def _submit(
+    tx: UnitOfWork, wanted: PrsCalculate, genomic_data: GenomicData, accessions: Sequence[str]
+) -> Answer:
+    job, scores = submit_prs(
+        tx,
+        genomic_data,
+        accessions,
+        disease_type=wanted.disease_type,
+        absent=wanted.absent,
+        assume_reference=wanted.assume_reference,
+        priority=wanted.priority,
+    )
+    accepted = PrsAccepted(
         job_id=job.id,
         prs_ids=[score.id for score in scores],
         links=PrsAcceptedLinks(
@@ -79,6 +93,7 @@ def calculate_prs(wanted: PrsCalculate, response: Response, services: ServicesOf
             scores=[f"/api/prs/scores/{score.id}" for score in scores],
         ),
     )
+    return Answer(HTTPStatus.ACCEPTED, accepted.links.job, accepted.model_dump_json(by_alias=True))
 
 
 def _require_completed(genomic_data: GenomicData) -> None:

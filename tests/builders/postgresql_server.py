@@ -13,6 +13,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
+from uuid import uuid4
+
+from sqlalchemy import Engine, create_engine, make_url, text
 
 from serve.stack import free_port
 
@@ -93,3 +96,22 @@ def running_postgresql() -> Iterator[PostgresqlServer]:
             server.stop(mode="immediate")
     finally:
         shutil.rmtree(folder)
+
+
+@contextmanager
+def new_database(server_url: str) -> Iterator[str]:
+    """The URL of an empty database of the server, which goes with the context."""
+    server = make_url(server_url)
+    engine = create_engine(
+        server.set(drivername="postgresql+psycopg2"), isolation_level="AUTOCOMMIT"
+    )
+    name = f"curagenie_test_{uuid4().hex}"
+    _execute(engine, f"CREATE DATABASE {name}")
+    yield server.set(database=name).render_as_string(hide_password=False)
+    _execute(engine, f"DROP DATABASE {name} WITH (FORCE)")
+    engine.dispose()
+
+
+def _execute(engine: Engine, statement: str) -> None:
+    with engine.connect() as connection:
+        connection.execute(text(statement))
