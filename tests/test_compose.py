@@ -40,7 +40,6 @@ OF_OTHERS = {
     "RAY_AUTH_MODE",
     "RAY_AUTH_TOKEN_PATH",
     "RAY_GRACEFUL_SHUTDOWN_DRAIN_TIMEOUT_S",
-    "RAY_GRAFANA_HOST",
     "RAY_PROMETHEUS_HOST",
     "RAY_REDIS_ADDRESS",
 }
@@ -131,6 +130,19 @@ def test_what_a_service_names_is_there(service: ComposeService) -> None:
     for name, condition in service.keys.get("depends_on", {}).items():
         asks_for_health = condition["condition"] == "service_healthy"
         assert SERVICES[name].ends is not asks_for_health
+
+
+@every_service()
+def test_whom_a_service_names_it_can_reach(service: ComposeService) -> None:
+    said = " ".join([*map(str, service.environment.values()), *service.command])
+    named = set(re.findall(r"([a-z][a-z0-9]*):\d", said)) & SERVICES.keys()
+    if service.name == "prometheus":
+        named |= set(re.findall(r"head|worker", (CHECKOUT / "configs/prometheus.yml").read_text()))
+    if service.name == "proxy":
+        named |= {"worker"}
+    for name in named - {service.name}:
+        shared = set(service.keys["networks"]) & set(SERVICES[name].keys["networks"])
+        assert shared, f"{service.name} cannot reach {name}"
 
 
 def test_every_file_that_is_handed_to_a_container_is_in_the_checkout() -> None:

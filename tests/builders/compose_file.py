@@ -17,7 +17,7 @@ class ComposeService:
     @property
     def command(self) -> list[str]:
         """What the container runs, word by word."""
-        return [str(word).replace("$$", "$") for word in self.keys["command"]]
+        return [str(word).replace("$$", "$") for word in self.keys.get("command", [])]
 
     @property
     def environment(self) -> dict[str, str]:
