@@ -118,6 +118,7 @@ class Settings(BaseSettings):
     reference_fasta_38: Path | None = Field(None, validation_alias=_ours("REFERENCE_FASTA_38"))
     shard_bytes: int | None = Field(None, ge=64 * 1024, validation_alias=_ours("SHARD_BYTES"))
     max_upload_bytes: int = Field(64 * GIB, ge=1, validation_alias=_ours("MAX_UPLOAD_BYTES"))
+    presigned_downloads: bool = Field(default=False, validation_alias=_ours("PRESIGNED_DOWNLOADS"))
 
     progress_hz: float = Field(4.0, gt=0, le=100, validation_alias=_ours("PROGRESS_HZ"))
     lease_seconds: float = Field(30.0, gt=0, validation_alias=_ours("LEASE_SECONDS"))

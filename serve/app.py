@@ -57,6 +57,7 @@ def replica_config(settings: Settings) -> ReplicaConfig:
         pgs_catalog_url=settings.pgs_catalog_url,
         reference_fastas=settings.reference_fastas,
         max_upload_bytes=settings.max_upload_bytes,
+        presigned_downloads=settings.presigned_downloads,
         cors_origins=settings.cors_origins,
     )
 

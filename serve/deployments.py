@@ -36,6 +36,7 @@ class ReplicaConfig:
     reference_fastas: Mapping[GenomeBuild, Path]
     max_upload_bytes: int
     cors_origins: Sequence[str]
+    presigned_downloads: bool = False
 
 
 @serve.deployment(
@@ -63,6 +64,7 @@ class ApiIngress:
             reference_fastas=config.reference_fastas,
             announce=announce,
             max_upload_bytes=config.max_upload_bytes,
+            presigned_downloads=config.presigned_downloads,
         )
         return create_api(services, cors_origins=config.cors_origins)
 

@@ -29,6 +29,7 @@ class Services:
     reference_fastas: Mapping[GenomeBuild, Path]
     announce: Callable[[list[Event]], None]
     max_upload_bytes: int
+    presigned_downloads: bool = False
 
 
 def _services(request: Request) -> Services:

@@ -6,7 +6,7 @@ boto3 sends a part again, with growing and jittered pauses, where the server was
 import base64
 import hashlib
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -46,6 +46,7 @@ class MultipartUpload:
         self._client = client
         self._upload = {**target, "UploadId": upload_id}
         self._key = target["Key"]
+        self.upload_id = upload_id
         self._sent = dict(sent)
         self._parts: list[dict[str, Any]] = []
 
@@ -97,6 +98,11 @@ class MultipartUpload:
             self._client.complete_multipart_upload(
                 **self._upload, MultipartUpload={"Parts": self._parts}, **conditions
             )
+
+    def complete_sent(self, parts: Iterable[Mapping[str, Any]]) -> None:
+        """Of parts as the server lists them, sent by somebody else."""
+        self._parts = [{"PartNumber": part["PartNumber"], "ETag": part["ETag"]} for part in parts]
+        self.complete()
 
     def abort(self) -> None:
         """Takes back the parts sent so far; the error that led here matters more than this one."""

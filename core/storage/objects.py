@@ -120,9 +120,9 @@ class ObjectStore(Protocol):
 def open_objects(location: ObjectsLocation) -> ObjectStore:
     # Both import this module; and S3's client takes a third of a second that local jobs do not pay
     if location.bucket is not None:
-        from core.storage.s3 import S3Objects  # noqa: PLC0415
+        from core.storage.presigned import PresigningS3Objects  # noqa: PLC0415
 
-        return S3Objects(location.bucket, access=location.s3 or S3Access())
+        return PresigningS3Objects(location.bucket, access=location.s3 or S3Access())
     from core.storage.local_disk import LocalObjects  # noqa: PLC0415
 
     return LocalObjects(location.root)

@@ -37,7 +37,7 @@ from core.storage.objects import (
 from core.storage.s3_errors import UploadGoneError, s3_errors
 
 KEYS_PER_PAGE = 1000
-_SHA256 = "sha256"
+SHA256 = "sha256"
 _ASIDE = "aside-"
 _IF_NEW = {"IfNoneMatch": "*"}
 
@@ -180,7 +180,7 @@ class S3Objects:
     def _complete(self, key: str, writer: "_S3Writer", conditions: dict[str, str]) -> None:
         writer.complete(conditions)
         if writer.token is not None:
-            about = {"token": writer.token, _SHA256: writer.sha256}
+            about = {"token": writer.token, SHA256: writer.sha256}
             with s3_errors(key):
                 self._client.put_object(
                     Bucket=self._bucket, Key=_aside(key), Body=json.dumps(about).encode()
@@ -201,7 +201,7 @@ class S3Objects:
     def _sha256_of(self, key: str, response: dict[str, Any]) -> str | None:
         """What was kept about the object of this response; None where nothing was."""
         metadata = {name.lower(): value for name, value in response["Metadata"].items()}
-        told: str | None = metadata.get(_SHA256)
+        told: str | None = metadata.get(SHA256)
         if told is None or not told.startswith(_ASIDE):
             return told
         try:
@@ -210,7 +210,7 @@ class S3Objects:
                 about = json.loads(kept["Body"].read())
         except NotFoundError:
             return None  # its writer was killed just before it could tell
-        return about[_SHA256] if about["token"] == told else None
+        return about[SHA256] if about["token"] == told else None
 
     def _head(self, key: str) -> dict[str, Any]:
         with s3_errors(key):
@@ -263,7 +263,7 @@ class _S3Writer(Digest):
             self._client.put_object(
                 **self._target,
                 Body=self._buffer,
-                Metadata={_SHA256: self.sha256},
+                Metadata={SHA256: self.sha256},
                 **checksum(md5_of(self._buffer)),
                 **conditions,
             )
@@ -278,7 +278,7 @@ class _S3Writer(Digest):
 
     def _send(self, part: bytearray) -> None:
         if self._upload is None:
-            self._upload = MultipartUpload.begin(self._client, self._target, {_SHA256: self._told})
+            self._upload = MultipartUpload.begin(self._client, self._target, {SHA256: self._told})
         self._upload.send(part)
 
 

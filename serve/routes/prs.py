@@ -6,7 +6,7 @@ from http import HTTPStatus
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
-from fastapi.responses import HTMLResponse, JSONResponse, StreamingResponse
+from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse, StreamingResponse
 
 from core.errors import (
     ConflictError,
@@ -22,6 +22,7 @@ from core.scoring.policy import Absent
 from core.scoring.report.schema import CONTENT_POLICY
 from core.scoring.results import MATCHES, REPORT_JSON, REPORT_PAGE, SCORES
 from core.storage.objects import COPY_BYTES, ObjectStore
+from core.storage.presigned import PresigningStore
 from jobs.submit import submit_prs
 from serve.errors import problem_responses
 from serve.idempotency import OnceOf
@@ -237,6 +238,7 @@ def list_matches(
     response_class=StreamingResponse,
     responses={
         200: {"content": {kind.media_type: {} for kind in DownloadFormat}},
+        307: {"description": "The table is in the object store, behind a link that expires."},
         **problem_responses(404, 409, 422),
     },
 )
@@ -244,10 +246,12 @@ def download_prs_score(
     prs_id: RecordId,
     services: ServicesOf,
     kind: Annotated[DownloadFormat, Query(alias="format")] = DownloadFormat.TSV,
-) -> StreamingResponse:
+) -> Response:
     """All samples as a file. The file name carries "research use only" where the format cannot."""
     score = _completed_score(services, prs_id)
     name = f"{score.accession}_scores_research_use_only.{kind}"
+    if services.presigned_downloads and (url := _stored_as(kind, score, name, services)):
+        return RedirectResponse(url, headers={"Cache-Control": "no-store"})
     return StreamingResponse(
         _file_of(services.objects, score, kind),
         media_type=kind.media_type,
@@ -256,6 +260,17 @@ def download_prs_score(
             "Cache-Control": "no-store",
         },
     )
+
+
+def _stored_as(kind: DownloadFormat, score: PrsScore, name: str, services: Services) -> str | None:
+    """A link to the stored table, where that is what was asked for: it may hold other scores."""
+    if kind is not DownloadFormat.PARQUET or not isinstance(services.objects, PresigningStore):
+        return None
+    with services.database.reading() as tx:
+        accessions = tx.jobs.get(score.job_id, user_id=None).params["accessions"]
+    if list(accessions) != [score.accession]:
+        return None
+    return services.objects.download_url(f"{score.result_url}/{SCORES}", filename=name)
 
 
 @router.get(
