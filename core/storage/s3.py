@@ -14,6 +14,7 @@ from typing import Any
 from uuid import uuid4
 
 from core.errors import InfrastructureError, NotFoundError, WrittenOnceError
+from core.faultpoints import FaultPoint, reached
 from core.storage.byte_ranges import S3Access, s3_client
 from core.storage.multipart import (
     PART_BYTES,
@@ -277,6 +278,7 @@ class _S3Writer(Digest):
         if self._upload is not None:
             if self._buffer:
                 self._send(self._buffer)
+            reached(FaultPoint.PARTS_SENT)
             self._upload.complete(**conditions)
             return
         with s3_write_errors(self._target["Key"]):
