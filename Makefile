@@ -16,7 +16,7 @@ unexport PYTHONDONTWRITEBYTECODE
 # pyright's wheel carries the version that the lock names; it need not ask whether there is a newer one.
 export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 
-.PHONY: help demo serve test acceptance fuzz check fmt bench bench-quick coverage lock clean
+.PHONY: help demo serve test acceptance chaos fuzz check fmt bench bench-quick coverage lock clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -32,6 +32,9 @@ test: $(VENV)/.dev ## run the quick tests (at most 10 minutes)
 
 acceptance: $(VENV)/.dev ## run the slow parity tests (CURAGENIE_ACCEPTANCE_DATA names the data)
 	@$(BIN)/python -m pytest -m acceptance
+
+chaos: $(VENV)/.dev ## run every fault test, the slow ones too
+	@$(BIN)/python -m pytest -m "chaos or not chaos" tests/faults
 
 fuzz: $(VENV)/.fuzz ## feed the VCF and FASTQ readers damaged files, FUZZ_SECONDS (600) each; failing files to .fuzz
 	@$(BIN)/python -m tests.fuzz.run --seconds $(or $(FUZZ_SECONDS),600) --folder .fuzz

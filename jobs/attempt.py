@@ -18,6 +18,7 @@ from ray.exceptions import RayError
 
 from core.errors import CuraGenieError, InfrastructureError, UserError
 from core.events import Progress
+from core.faultpoints import FaultPoint, reached
 from core.genome_build import GenomeBuild
 from core.job import WORKING, Job, JobKind, JobState, Problem, RetryPolicy
 from core.records.repositories import LeaseLostError, UnitOfWork
@@ -134,7 +135,7 @@ def _run_to_an_end(
     except LeaseLostError as error:
         logger.warning("attempt %d of job %d lost its lease", job.attempt, job.id)
         clean_up(job, job.state, body, database, environment)
-        _end_if_canceled(job, error, environment, body, database)
+        _end_what_is_left(job, error, environment, body, database)
     except Exception as error:
         # whatever it is, the job must end; settle() logs what nobody foresaw
         end_attempt(job, error, environment, body, database)
@@ -148,27 +149,36 @@ def _run(
     publish_events(tx.recorded)
     with _Heartbeat.beating(database, job, environment, log) as heartbeat:
         write_results = body.run(job, _context(database, environment, heartbeat))
+    reached(FaultPoint.RESULTS_STORED)
     with database.transaction() as tx:
         heartbeat.beat(tx)
         tx.events.wait_for_turn(job.user_id)
         write_results(tx)
         tx.jobs.advance(job, JobState.COMPLETE)
+    reached(FaultPoint.COMPLETED)
     publish_events(tx.recorded)
     clean_up(job, JobState.COMPLETE, body, database, environment)
 
 
-def _end_if_canceled(
+def _end_what_is_left(
     job: Job,
     error: LeaseLostError,
     environment: JobEnvironment,
     body: JobBody,
     database: Database,
 ) -> None:
-    """A job may be canceled before its attempt has begun to run."""
-    with database.reading() as tx:
-        state = tx.jobs.get(job.id, user_id=None).state
+    """A job may be canceled before its attempt has begun to run, and may have ended while this
+    attempt, which was taken for lost, still wrote what another was to go on from."""
+    state = _state_now(job, database)
     if state is JobState.CANCELING:
         end_attempt(job, error, environment, body, database)
+    elif not state.may_go_on:
+        clean_up(job, state, body, database, environment)
+
+
+def _state_now(job: Job, database: Database) -> JobState:
+    with database.reading() as tx:
+        return tx.jobs.get(job.id, user_id=None).state
 
 
 def end_attempt(
@@ -183,7 +193,10 @@ def end_attempt(
         with database.transaction() as tx:
             state = settle(tx, job, error, environment.retry, body)
     except LeaseLostError:
-        logger.warning("attempt %d of job %d was settled by another", job.attempt, job.id)
+        logger.warning("attempt %d of job %d was settled before", job.attempt, job.id)
+        # by itself, it may be, and then it was killed before it could clean up
+        if not (state := _state_now(job, database)).may_go_on:
+            clean_up(job, state, body, database, environment)
         return
     publish_events(tx.recorded)
     clean_up(job, state, body, database, environment)
@@ -347,6 +360,7 @@ class _Heartbeat:
     def _beat_until_ended(self) -> None:
         while not self._ended.wait(self._interval_seconds):
             try:
+                reached(FaultPoint.HEARTBEAT)
                 with self._database.transaction() as tx:
                     state = self.beat(tx)
                     self._log.write(tx)

@@ -128,8 +128,11 @@ def clean_up(job: Job, state: JobState, database: Database, objects: ObjectStore
     """
     if state.may_go_on:
         return
+    delete_folder(objects, _checkpoints(job))
     with database.reading() as tx:
         data = tx.genomic_data.get(job.params["genomic_data_id"], user_id=job.user_id)
+    if data.job_id not in (None, job.id):
+        return  # a newer reading writes there, and cleans up when it ends
     if state is JobState.EXECUTOR_ERROR:
         objects.delete(data.file_url)
     kept = tuple(f"{url}/" for url in (data.store_url, data.read_quality_url) if url is not None)
@@ -137,7 +140,6 @@ def clean_up(job: Job, state: JobState, database: Database, objects: ObjectStore
     for key in list(objects.keys(data.folder)):
         if key.startswith(written) and not key.startswith(kept):
             objects.delete(key)
-    delete_folder(objects, _checkpoints(job))
 
 
 def _checkpoints(job: Job) -> str:

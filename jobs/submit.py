@@ -16,6 +16,7 @@ from ray.exceptions import RayError
 
 from core.errors import ConflictError
 from core.events import Event
+from core.faultpoints import FaultPoint, reached
 from core.job import Job, JobKind, Priority
 from core.records.records import GenomicData, PrsScore
 from core.records.repositories import UnitOfWork
@@ -135,6 +136,7 @@ _AWAIT_AGAIN: Mapping[JobKind, Callable[[UnitOfWork, Job], None]] = {
 
 def announce(events: list[Event]) -> None:
     """After the commit: tells clients, and the dispatcher that there may be work."""
+    reached(FaultPoint.ACCEPTED)
     publish_events(events)
     wake_dispatcher()
 

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from core.errors import InfrastructureError
-from core.storage.s3_errors import UploadGoneError, s3_errors
+from core.storage.s3_errors import UploadGoneError, s3_errors, s3_write_errors
 
 logger = logging.getLogger(__name__)
 
@@ -54,7 +54,7 @@ class MultipartUpload:
     def begin(
         cls, client: Any, target: Mapping[str, str], metadata: Mapping[str, str]
     ) -> "MultipartUpload":
-        with s3_errors(target["Key"]):
+        with s3_write_errors(target["Key"]):
             answer = client.create_multipart_upload(**target, Metadata=dict(metadata))
         return cls(client, target, answer["UploadId"], {})
 
@@ -86,7 +86,7 @@ class MultipartUpload:
             self.abort()
             raise UploadGoneError(f"The upload of {self._key} has other parts.", fix="Try again.")
         if number not in self._sent:
-            with s3_errors(self._key):
+            with s3_write_errors(self._key):
                 answer = self._client.upload_part(
                     **self._upload, PartNumber=number, Body=part, **checksum(md5)
                 )
@@ -94,7 +94,7 @@ class MultipartUpload:
         self._parts.append({"PartNumber": number, "ETag": etag})
 
     def complete(self, **conditions: str) -> None:
-        with s3_errors(self._key):
+        with s3_write_errors(self._key):
             self._client.complete_multipart_upload(
                 **self._upload, MultipartUpload={"Parts": self._parts}, **conditions
             )
@@ -107,7 +107,7 @@ class MultipartUpload:
     def abort(self) -> None:
         """Takes back the parts sent so far; the error that led here matters more than this one."""
         try:
-            with s3_errors(self._key):
+            with s3_write_errors(self._key):
                 self._client.abort_multipart_upload(**self._upload)
         except UploadGoneError:
             return

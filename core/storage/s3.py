@@ -14,6 +14,7 @@ from typing import Any
 from uuid import uuid4
 
 from core.errors import InfrastructureError, NotFoundError, WrittenOnceError
+from core.faultpoints import FaultPoint, reached
 from core.storage.byte_ranges import S3Access, s3_client
 from core.storage.multipart import (
     PART_BYTES,
@@ -34,7 +35,7 @@ from core.storage.objects import (
     sha256_of_stream,
     written_once,
 )
-from core.storage.s3_errors import UploadGoneError, s3_errors
+from core.storage.s3_errors import UploadGoneError, s3_errors, s3_write_errors
 
 KEYS_PER_PAGE = 1000
 SHA256 = "sha256"
@@ -178,13 +179,23 @@ class S3Objects:
             raise written_once(key)
 
     def _complete(self, key: str, writer: "_S3Writer", conditions: dict[str, str]) -> None:
-        writer.complete(conditions)
+        try:
+            writer.complete(conditions)
+        except UploadGoneError:  # by us, where the answer was lost and boto asked again
+            if not self._was_completed(key, writer):
+                raise
         if writer.token is not None:
             about = {"token": writer.token, SHA256: writer.sha256}
-            with s3_errors(key):
+            with s3_write_errors(key):
                 self._client.put_object(
                     Bucket=self._bucket, Key=_aside(key), Body=json.dumps(about).encode()
                 )
+
+    def _was_completed(self, key: str, writer: "_S3Writer") -> bool:
+        try:
+            return _told(self._head(key)) == writer.told
+        except NotFoundError:
+            return False
 
     def _known_sha256(self, key: str) -> str | None:
         """That of the object, read where nobody kept it; None where there is no object."""
@@ -200,8 +211,7 @@ class S3Objects:
 
     def _sha256_of(self, key: str, response: dict[str, Any]) -> str | None:
         """What was kept about the object of this response; None where nothing was."""
-        metadata = {name.lower(): value for name, value in response["Metadata"].items()}
-        told: str | None = metadata.get(SHA256)
+        told = _told(response)
         if told is None or not told.startswith(_ASIDE):
             return told
         try:
@@ -218,6 +228,12 @@ class S3Objects:
 
     def _target(self, key: str) -> dict[str, str]:
         return {"Bucket": self._bucket, "Key": checked_key(key)}
+
+
+def _told(response: dict[str, Any]) -> str | None:
+    """Servers change the case of metadata's names."""
+    metadata = {name.lower(): value for name, value in response["Metadata"].items()}
+    return metadata.get(SHA256)
 
 
 def _aside(key: str) -> str:
@@ -241,6 +257,11 @@ class _S3Writer(Digest):
         self._upload = upload
 
     @property
+    def told(self) -> str:
+        """The object's metadata, where it goes in parts: its sha256, or a token of its own."""
+        return self._told
+
+    @property
     def token(self) -> str | None:
         """What stands for the sha256 in the object's metadata; None where that itself does."""
         return self._told if self._upload is not None and self._told.startswith(_ASIDE) else None
@@ -257,9 +278,10 @@ class _S3Writer(Digest):
         if self._upload is not None:
             if self._buffer:
                 self._send(self._buffer)
+            reached(FaultPoint.PARTS_SENT)
             self._upload.complete(**conditions)
             return
-        with s3_errors(self._target["Key"]):
+        with s3_write_errors(self._target["Key"]):
             self._client.put_object(
                 **self._target,
                 Body=self._buffer,

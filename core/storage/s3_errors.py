@@ -5,7 +5,7 @@ from contextlib import contextmanager
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from core.errors import InfrastructureError
+from core.errors import InfrastructureError, NotFoundError
 from core.storage.objects import no_object, written_once
 
 _NO_UPLOAD = "NoSuchUpload"
@@ -35,6 +35,17 @@ def s3_errors(key: str) -> Generator[None]:
             raise written_once(key) from error
         raise _store_failed(key) from error
     except BotoCoreError as error:
+        raise _store_failed(key) from error
+
+
+@contextmanager
+def s3_write_errors(key: str) -> Generator[None]:
+    """As `s3_errors`, of what we write: nothing that a user named can be missing there, so a 404,
+    such as of a bucket that is gone, is the store's failure."""
+    try:
+        with s3_errors(key):
+            yield
+    except NotFoundError as error:
         raise _store_failed(key) from error
 
 

@@ -3,6 +3,8 @@
 import hashlib
 import os
 from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -11,9 +13,11 @@ import pytest
 
 from core.errors import InfrastructureError
 from core.storage.byte_ranges import S3Access, s3_client
-from core.storage.multipart import PART_BYTES, part_bytes
+from core.storage.multipart import PART_BYTES, open_uploads, part_bytes
 from core.storage.s3 import S3Objects
+from core.storage.s3_errors import UploadGoneError
 from tests.builders.s3_server import S3Server, running_s3_server
+from tests.builders.tcp_proxy import TcpProxy, running_tcp_proxy
 
 KEY = "genomic_data/0123abc/genotypes.vcf.gz"
 BUCKET = "curagenie"
@@ -120,6 +124,61 @@ def test_ten_thousand_parts_hold_more_than_s3_takes_and_the_usual_ones_are_small
     assert {part_bytes(number) for number in range(1, 1001)} == {PART_BYTES}
     assert sum(part_bytes(number) for number in range(1, 4001)) > 64 * GIB
     assert part_bytes(4000) == 64 << 20
+
+
+@pytest.fixture
+def proxy(s3_server: S3Server) -> Iterator[TcpProxy]:
+    host, _, port = s3_server.endpoint_url.removeprefix("http://").partition(":")
+    with running_tcp_proxy(host, int(port)) as proxy:
+        yield proxy
+
+
+@pytest.fixture
+def objects_by_proxy(s3_server: S3Server, proxy: TcpProxy) -> S3Objects:
+    access = replace(access_to(s3_server), endpoint_url=f"http://127.0.0.1:{proxy.port}")
+    return S3Objects(BUCKET, access=access)
+
+
+def test_a_stream_is_stored_where_the_answer_to_its_completion_is_lost(
+    proxy: TcpProxy, objects_by_proxy: S3Objects, large_file: Path, objects: S3Objects
+) -> None:
+    proxy.cut_after = b"<CompleteMultipartUpload"
+    with objects_by_proxy.put_stream(KEY) as writer:
+        writer.write(large_file.read_bytes())
+    assert proxy.n_cut == 1
+    assert read(objects) == large_file.read_bytes()
+
+
+def test_a_file_is_stored_where_the_answer_to_its_completion_is_lost(
+    proxy: TcpProxy, objects_by_proxy: S3Objects, large_file: Path, objects: S3Objects
+) -> None:
+    proxy.cut_after = b"<CompleteMultipartUpload"
+    objects_by_proxy.put_file(KEY, large_file)
+    assert proxy.n_cut == 1
+    assert read(objects) == large_file.read_bytes()
+
+
+def test_an_upload_that_somebody_else_ended_is_not_taken_for_ours(
+    client: Any, objects: S3Objects, large_file: Path
+) -> None:
+    objects.put_file(KEY, large_file)
+    with ExitStack() as stack:
+        writer = stack.enter_context(objects.put_stream(KEY))
+        writer.write(bytes(PART_BYTES) + b"tail")
+        for begun in open_uploads(client, Bucket=BUCKET, Key=KEY):
+            client.abort_multipart_upload(Bucket=BUCKET, Key=KEY, UploadId=begun["UploadId"])
+        with pytest.raises(UploadGoneError):
+            stack.close()
+    assert read(objects) == large_file.read_bytes()
+
+
+@pytest.mark.parametrize("size_bytes", [10, PART_BYTES + 1])
+def test_writing_into_a_bucket_that_is_gone_is_no_users_error(
+    s3_server: S3Server, size_bytes: int
+) -> None:
+    nowhere = S3Objects("gone", access=access_to(s3_server))
+    with pytest.raises(InfrastructureError), nowhere.put_stream(KEY) as writer:
+        writer.write(bytes(size_bytes))
 
 
 def test_a_wrong_secret_is_an_infrastructure_error_without_the_secret(s3_server: S3Server) -> None:
