@@ -7,6 +7,7 @@ running once the lease of the dead worker has expired.
 
 import asyncio
 import logging
+import time
 from collections.abc import Mapping
 from typing import Any
 from uuid import uuid4
@@ -22,7 +23,7 @@ from jobs.attempt import Bodies, JobEnvironment, end_attempt, hand_back, run_att
 from jobs.catalogue import BODIES
 from jobs.janitor import find_orphans, remove
 from jobs.status import NAMESPACE, named_actor, publish_events
-from jobs.submit import DISPATCHER_NAME
+from jobs.submit import DISPATCHER_NAME, DispatcherPulse
 from jobs.warm_up import load_usual
 
 logger = logging.getLogger(__name__)
@@ -47,6 +48,8 @@ class Dispatcher:
         self._database = open_database(environment.database_url)
         self._running: dict[Queue, set[asyncio.Task[None]]] = {queue: set() for queue in limits}
         self._woken = asyncio.Event()
+        self._stopping = False
+        self._looked_at = time.monotonic()
         # no CPU of its own: it waits for the shards, which need all of them
         self._run_attempt = ray.remote(run_attempt).options(num_cpus=0, max_retries=0)
         self._dispatching = asyncio.create_task(self._dispatch_forever())
@@ -57,8 +60,13 @@ class Dispatcher:
         """There may be work; waiting for the answer is not needed."""
         self._woken.set()
 
+    async def pulse(self) -> DispatcherPulse:
+        """Whether jobs are being looked for: an actor that answers need not do its work."""
+        return DispatcherPulse(self._stopping, time.monotonic() - self._looked_at)
+
     async def stop(self, seconds: float) -> None:
         """Leases nothing more, lets what runs go on for `seconds`, and gives back what is left."""
+        self._stopping = True
         self._dispatching.cancel()
         self._tidying.cancel()
         await asyncio.wait([self._dispatching])
@@ -72,6 +80,7 @@ class Dispatcher:
             self._woken.clear()
             try:
                 await self._dispatch()
+                self._looked_at = time.monotonic()
             except InfrastructureError:
                 logger.warning("cannot dispatch now", exc_info=True)
             except Exception:

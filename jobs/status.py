@@ -195,6 +195,11 @@ def status_actor() -> Any:
     return named_actor(ACTOR_NAME)
 
 
+def status_answers(timeout_seconds: float) -> None:
+    """Raises ValueError where there is no JobStatus, RayError where it does not answer in time."""
+    ray.get(status_actor().__ray_ready__.remote(), timeout=timeout_seconds)
+
+
 def named_actor(name: str) -> Any:
     """A handle. Raises ValueError where there is no such actor; never starts a cluster to find
     out, as Ray's own call would."""

@@ -11,7 +11,9 @@ A lost `announce` loses nothing; the dispatcher reads the table too.
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
 
+import ray
 from ray.exceptions import RayError
 
 from core.errors import ConflictError
@@ -26,6 +28,13 @@ from jobs.status import named_actor, publish_events
 logger = logging.getLogger(__name__)
 
 DISPATCHER_NAME = "job_dispatcher"
+
+
+class DispatcherPulse(NamedTuple):
+    """`idle_seconds`: since the dispatcher last looked through the queues without an error."""
+
+    stopping: bool
+    idle_seconds: float
 
 
 def submit_genomic_file(
@@ -148,3 +157,11 @@ def wake_dispatcher() -> None:
         logger.warning("the dispatcher is not running: jobs wait in the table")
         return
     dispatcher.wake.remote()
+
+
+def dispatcher_pulse(timeout_seconds: float) -> DispatcherPulse:
+    """What the dispatcher says of itself.
+
+    Raises ValueError where there is none, RayError where it does not answer in time.
+    """
+    return ray.get(named_actor(DISPATCHER_NAME).pulse.remote(), timeout=timeout_seconds)

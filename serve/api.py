@@ -9,7 +9,7 @@ from fastapi.routing import APIRoute
 from serve.docs import install_docs
 from serve.errors import install_error_handlers, problem_responses
 from serve.request_context import RequestContext
-from serve.routes import genomic_data, health, jobs, prs, scoring_files
+from serve.routes import genomic_data, health, jobs, metrics, prs, scoring_files
 from serve.schemas.problem import Problem
 from serve.services import Services
 
@@ -32,7 +32,7 @@ def create_api(services: Services, *, cors_origins: Sequence[str] = ()) -> FastA
     )
     api.state.services = services
     install_error_handlers(api)
-    for routes in (genomic_data, scoring_files, prs, jobs, health):
+    for routes in (genomic_data, scoring_files, prs, jobs, health, metrics):
         api.include_router(routes.router, responses=problem_responses(500, 503))
     install_docs(api)
     _describe_problems(api)

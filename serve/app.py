@@ -59,6 +59,7 @@ def replica_config(settings: Settings) -> ReplicaConfig:
         max_upload_bytes=settings.max_upload_bytes,
         presigned_downloads=settings.presigned_downloads,
         cors_origins=settings.cors_origins,
+        redis_url=settings.redis_url,
     )
 
 

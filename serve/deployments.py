@@ -18,6 +18,7 @@ from jobs.submit import announce
 from serve.api import create_api
 from serve.live import ActorFeed, DatabaseEventLog, Hub
 from serve.live_api import create_live_api
+from serve.readiness import cluster_checks
 from serve.services import Services
 
 # A replica waits for requests, it does not compute; Serve's default is a whole CPU.
@@ -37,6 +38,7 @@ class ReplicaConfig:
     max_upload_bytes: int
     cors_origins: Sequence[str]
     presigned_downloads: bool = False
+    redis_url: str | None = field(default=None, repr=False)
 
 
 @serve.deployment(
@@ -65,6 +67,7 @@ class ApiIngress:
             announce=announce,
             max_upload_bytes=config.max_upload_bytes,
             presigned_downloads=config.presigned_downloads,
+            checks=cluster_checks(config.redis_url),
         )
         return create_api(services, cors_origins=config.cors_origins)
 

@@ -413,6 +413,15 @@ class JobRepository:
         rows = self._session.execute(select(JobTable.id, JobTable.state, JobTable.attempt))
         return [(job_id, state, attempt) for job_id, state, attempt in rows]
 
+    def count_by_state(self) -> dict[tuple[Queue, JobState], int]:
+        """How many jobs the table holds; a queue's state without any is 0."""
+        query = select(JobTable.queue, JobTable.state, func.count()).group_by(
+            JobTable.queue, JobTable.state
+        )
+        counts = {(queue, state): 0 for queue in Queue for state in JobState}
+        counts.update({(queue, state): n for queue, state, n in self._session.execute(query)})
+        return counts
+
     def places(self, jobs: Iterable[Job]) -> dict[int, Place]:
         """Of those that are QUEUED, by id. One may pass older ones: of users who have more under
         way, and the less urgent of its own."""

@@ -36,6 +36,9 @@ ROUTES = {
     ("post", "/api/jobs/{job_id}/cancel"),
     ("post", "/api/jobs/{job_id}/retry"),
     ("get", "/health"),
+    ("get", "/livez"),
+    ("get", "/readyz"),
+    ("get", "/metrics"),
 }
 
 

@@ -328,3 +328,17 @@ def test_the_documents_and_the_schema_are_served(live_service: LiveService) -> N
         assert http.get("/docs").status_code == 200
         assert http.get("/redoc").status_code == 200
         assert http.get("/openapi.json").json()["info"]["title"] == "CuraGenie"
+
+
+def test_a_running_service_is_ready_with_its_actors_and_tells_its_jobs(
+    live_service: LiveService,
+) -> None:
+    with live_service.http() as http:
+        answer = http.get("/readyz?verbose")
+        assert {check["name"]: check["status"] for check in answer.json()["checks"]} == {
+            "database": "ok",
+            "object_store": "ok",
+            "job_status": "ok",
+            "dispatcher": "ok",
+        }
+        assert "curagenie_jobs{" in http.get("/metrics").text
