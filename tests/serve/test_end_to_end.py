@@ -175,7 +175,8 @@ def test_a_client_that_leaves_in_the_middle_of_an_upload_leaves_nothing(
         )
         connection.sendall(head.encode() + GOOD * 20)
         time.sleep(0.5)
-    assert eventually(lambda: live_service.stored_files() == before)
+    # Of what was there before, a job that has just ended may still remove something.
+    assert eventually(lambda: not set(live_service.stored_files()) - set(before))
     with live_service.http() as http:
         assert http.get("/health").status_code == 200
 
