@@ -16,7 +16,7 @@ unexport PYTHONDONTWRITEBYTECODE
 # pyright's wheel carries the version that the lock names; it need not ask whether there is a newer one.
 export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 
-.PHONY: help demo serve test acceptance chaos fuzz check fmt bench bench-quick coverage lock clean
+.PHONY: help demo serve cluster test acceptance chaos fuzz check fmt bench bench-quick coverage lock clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -26,6 +26,9 @@ demo: $(VENV)/.runtime ## install, start everything, score a synthetic cohort th
 
 serve: $(VENV)/.runtime ## start the service on this machine and keep it running (Ctrl-C stops it)
 	@$(BIN)/curagenie up
+
+cluster: $(VENV)/.dev ## run docker-compose.yml as processes here: head, 2 workers, PostgreSQL, Valkey, S3; score a cohort (CLUSTER=--keep: stay up)
+	@$(BIN)/python -m tests.cluster $(CLUSTER)
 
 test: $(VENV)/.dev ## run the quick tests (at most 10 minutes)
 	@$(BIN)/python -m pytest

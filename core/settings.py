@@ -123,6 +123,7 @@ class Settings(BaseSettings):
     progress_hz: float = Field(4.0, gt=0, le=100, validation_alias=_ours("PROGRESS_HZ"))
     lease_seconds: float = Field(30.0, gt=0, validation_alias=_ours("LEASE_SECONDS"))
     heartbeat_seconds: float = Field(10.0, gt=0, validation_alias=_ours("HEARTBEAT_SECONDS"))
+    checkpoint_seconds: float = Field(5.0, ge=0, validation_alias=_ours("CHECKPOINT_SECONDS"))
     poll_seconds: float = Field(1.0, gt=0, validation_alias=_ours("POLL_SECONDS"))
     stop_seconds: float = Field(20.0, ge=0, validation_alias=_ours("STOP_SECONDS"))
 

@@ -76,6 +76,7 @@ def prepare(settings: Settings) -> None:
         reference_fastas=settings.reference_fastas,
         lease_seconds=settings.lease_seconds,
         heartbeat_seconds=settings.heartbeat_seconds,
+        checkpoint_seconds=settings.checkpoint_seconds,
     )
     start_dispatcher(
         environment,

@@ -30,7 +30,6 @@ from core.errors import CuraGenieError, InfrastructureError
 from core.settings import CONFIGS, GIB, Settings, load_settings
 from serve.stack import Stack, free_port, running_stack
 
-_USER = "demo"
 _DISEASE = "demo"
 _SHOWN_SAMPLES = 8
 _PATIENCE_SECONDS = 120.0
@@ -72,7 +71,7 @@ def run_demo(console: Console, *, n_samples: int, n_variants: int) -> dict[str, 
         console.print("Starting Ray and Serve …", style="dim")
         with running_stack(settings) as stack:
             console.print(f"CuraGenie is up at {stack.url}")
-            shown = _walk(console, stack, files)
+            shown = walk(console, stack, files)
     seconds = round(time.monotonic() - started, 1)
     console.print(f"Done in {seconds} s, and everything is stopped. Your turn: curagenie up")
     return shown | {"seconds": seconds}
@@ -97,13 +96,18 @@ def _demo_settings(folder: Path) -> Settings:
     )
 
 
-def _walk(console: Console, stack: Stack, files: DemoFiles) -> dict[str, Any]:
+def walk(console: Console, stack: Stack, files: DemoFiles, *, user: str = "demo") -> dict[str, Any]:
+    """Upload, watch, score, show, on a service that is up and has the scoring file in its library;
+    `user` must not have any events yet.
+
+    Raises InfrastructureError where a step takes too long, CuraGenieError where one fails.
+    """
     with (
         httpx2.Client(base_url=stack.url, timeout=60.0) as http,
-        connect(f"{stack.websocket_url}/{_USER}?after=0") as socket,
+        connect(f"{stack.websocket_url}/{user}?after=0") as socket,
         _Watch.of(console, socket) as watch,
     ):
-        genomic_data = _upload(http, files)
+        genomic_data = _upload(http, files, user)
         watch.follow(genomic_data["job_id"], "checking the genotypes")
         checked = watch.until("upload_complete")
         metadata = checked["data"]["metadata"]
@@ -130,11 +134,11 @@ def _walk(console: Console, stack: Stack, files: DemoFiles) -> dict[str, Any]:
     }
 
 
-def _upload(http: httpx2.Client, files: DemoFiles) -> dict[str, Any]:
+def _upload(http: httpx2.Client, files: DemoFiles, user: str) -> dict[str, Any]:
     with files.vcf.open("rb") as content:
         answer = http.post(
             "/api/genomic-data/upload",
-            data={"user_id": _USER},
+            data={"user_id": user},
             files={"file": (files.vcf.name, content)},
         )
     return _answer(answer)
