@@ -30,7 +30,7 @@ class RedisServer:
     folder: Path
     port: int
     password: str | None = field(default=None, repr=False)
-    _process: "subprocess.Popen[bytes] | None" = field(default=None, repr=False)
+    _process: "subprocess.Popen[bytes] | None" = field(default=None, init=False, repr=False)
 
     @property
     def url(self) -> str:

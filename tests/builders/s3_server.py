@@ -20,7 +20,7 @@ class S3Server:
     directory: Path
     access_key_id: str = "test-key"
     secret_access_key: str = field(default="test-secret", repr=False)
-    _process: "subprocess.Popen[bytes] | None" = field(default=None, repr=False)
+    _process: "subprocess.Popen[bytes] | None" = field(default=None, init=False, repr=False)
 
     def start(self) -> None:
         self._process = subprocess.Popen(

@@ -91,7 +91,7 @@ class Node:
     here: Here
     serve_port: int
     agent_port: int = field(default_factory=free_port)
-    _process: "subprocess.Popen[bytes] | None" = field(default=None, repr=False)
+    _process: "subprocess.Popen[bytes] | None" = field(default=None, init=False, repr=False)
 
     @property
     def url(self) -> str:
