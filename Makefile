@@ -36,8 +36,9 @@ test: $(VENV)/.dev ## run the quick tests (at most 10 minutes)
 acceptance: $(VENV)/.dev ## run the slow parity tests (CURAGENIE_ACCEPTANCE_DATA names the data)
 	@$(BIN)/python -m pytest -m acceptance
 
-chaos: $(VENV)/.dev ## run every fault test, the slow ones too
+chaos: $(VENV)/.dev ## every fault test, then MINUTES (30) of faults from SEED (1) on the cluster under load; tests/faults/RESULTS.md
 	@$(BIN)/python -m pytest -m "chaos or not chaos" tests/faults
+	@$(BIN)/python -m tests.chaos --seed $(or $(SEED),1) --minutes $(or $(MINUTES),30) --record
 
 fuzz: $(VENV)/.fuzz ## feed the VCF and FASTQ readers damaged files, FUZZ_SECONDS (600) each; failing files to .fuzz
 	@$(BIN)/python -m tests.fuzz.run --seconds $(or $(FUZZ_SECONDS),600) --folder .fuzz

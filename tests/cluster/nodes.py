@@ -17,9 +17,10 @@ from pathlib import Path
 from serve.stack import free_port
 from tests.builders.compose_file import CHECKOUT, compose_services
 from tests.builders.live_service import clean_environment
-from tests.builders.processes import descendants
+from tests.builders.processes import descendants, title
 
 SERVICES = compose_services()
+_SERVE_LOGS = "r/session_latest/logs/serve/controller_[0-9]*.log"
 START_SECONDS = 90
 STOP_SECONDS = 60
 
@@ -34,6 +35,8 @@ class Here:
     serve: int
     replaced: dict[str, str]
     """Words of the compose file, and what is written here instead."""
+    settings: dict[str, str]
+    """Variables beside those of the compose file."""
 
     @property
     def dashboard_url(self) -> str:
@@ -57,6 +60,7 @@ class Here:
                 "PYTHONPATH": str(CHECKOUT),
                 "PATH": f"{Path(sys.executable).parent}:/usr/bin:/bin",
             }
+            | self.settings
             | more,
         )
 
@@ -106,6 +110,16 @@ class Node:
         assert self._process is not None
         return {self._process.pid} | descendants(self._process.pid)
 
+    @property
+    def is_running(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
+    def pids_of(self, name: str) -> list[int]:
+        """The node's processes that call themselves so, as `ray::ServeReplica:live`."""
+        if not self.is_running:
+            return []
+        return sorted(pid for pid in self.processes if title(pid).startswith(name))
+
     def start(self, *more: str) -> None:
         """Returns once the container's own health check would pass."""
         options = (
@@ -147,14 +161,25 @@ class Node:
 
     def kill(self) -> None:
         """As a machine is lost: every process of the node at once."""
-        for pid in self.processes:
+        for pid in self._frozen():
             _signal(pid, signal.SIGKILL)
         self._reap()
+
+    def _frozen(self) -> set[int]:
+        """Every process of the node, stopped: none of them can start another one."""
+        frozen: set[int] = set()
+        while new := self.processes - frozen:
+            for pid in new:
+                _signal(pid, signal.SIGSTOP)
+            frozen |= new
+        return frozen
 
     def stop(self) -> None:
         if self._process is None:
             return
         left = self.processes
+        for pid in left:
+            _signal(pid, signal.SIGCONT)
         self._process.terminate()
         try:
             self._process.wait(timeout=STOP_SECONDS)
@@ -185,7 +210,7 @@ def until(
         if time.monotonic() > deadline:
             logs = "\n".join(
                 f"{log.name}:\n{log.read_text(errors='replace')[-2000:]}"
-                for log in sorted(folder.glob("*.log"))
+                for log in sorted([*folder.glob("*.log"), *folder.glob(_SERVE_LOGS)])
             )
             raise TimeoutError(f"after {seconds} s it is not so that {what}.\n{logs}")
         time.sleep(0.3)

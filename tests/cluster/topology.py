@@ -2,7 +2,7 @@
 
 import subprocess
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -64,15 +64,29 @@ class Cluster:
     def scoring_files_dir(self) -> Path:
         return self.here.folder / "data/scoring_files"
 
+    def node_with(self, title: str) -> Node | None:
+        """The first node that has a process called so, as `ray::run_attempt`."""
+        for node in self.nodes:
+            if node.pids_of(title):
+                return node
+        return None
+
     def serves(self, url: str) -> bool:
         try:
             return httpx2.get(f"{url}/health", timeout=5).status_code == 200
         except httpx2.HTTPError:
             return False
 
-    def wait_until_it_serves(self, *nodes: Node) -> None:
-        for node in nodes or self.nodes:
-            self.until(f"{node.name} serves", lambda node=node: self.serves(node.url))
+    def wait_until_it_serves(self) -> None:
+        """On the head, and on each worker that has a replica: Serve has no proxy on the others."""
+        self.until(
+            "the service answers",
+            lambda: all(
+                self.serves(node.url)
+                for node in self.nodes
+                if node is self.head or node.pids_of("ray::ServeReplica")
+            ),
+        )
 
     def until(self, what: str, holds: Callable[[], bool], *, seconds: float = 120) -> None:
         until(what, holds, self.here.folder, seconds=seconds)
@@ -81,6 +95,8 @@ class Cluster:
         worker.start(f"--num-cpus={CPUS_OF_A_WORKER}")
 
     def start_head(self) -> None:
+        # A container does not see the other nodes' processes, which Ray would take for its own
+        (self.here.folder / "r/ray_current_cluster").unlink(missing_ok=True)
         self.head.start(
             f"--temp-dir={self.here.folder}/r", f"--ray-client-server-port={free_port()}"
         )
@@ -88,9 +104,15 @@ class Cluster:
 
 @contextmanager
 def running_cluster(
-    *, n_workers: int = 2, say: Callable[[str], None] = lambda _: None
+    *,
+    n_workers: int = 2,
+    say: Callable[[str], None] = lambda _: None,
+    settings: Mapping[str, str] | None = None,
 ) -> Iterator[Cluster]:
-    """The topology of docker-compose.yml until the context ends; `say` is told each step."""
+    """The topology of docker-compose.yml until the context ends; `say` is told each step.
+
+    `settings` are variables that every node has beside those of the compose file.
+    """
     # Ray's sockets want a short path
     with (
         tempfile.TemporaryDirectory(prefix="cg-", dir="/tmp", ignore_cleanup_errors=True) as name,
@@ -110,7 +132,7 @@ def running_cluster(
                 secret_access_key=secrets["aws_secret_access_key"],
             )
         )
-        here = _here(folder, postgresql, redis, s3)
+        here = _here(folder, postgresql, redis, s3, dict(settings or {}))
         (folder / "data/scoring_files").mkdir(parents=True)
         head = Node("head", "head", "127.0.0.2", here, here.serve)
         cluster = Cluster(here, postgresql, redis, s3, head)
@@ -148,7 +170,13 @@ def _create_database(server: PostgresqlServer) -> None:
     engine.dispose()
 
 
-def _here(folder: Path, postgresql: PostgresqlServer, redis: RedisServer, s3: S3Server) -> Here:
+def _here(
+    folder: Path,
+    postgresql: PostgresqlServer,
+    redis: RedisServer,
+    s3: S3Server,
+    settings: dict[str, str],
+) -> Here:
     gcs, dashboard, serve = free_port(), free_port(), free_port()
     served = yaml.safe_load((CHECKOUT / "configs/compose/serve.yaml").read_text())
     served["http_options"] = {"host": "127.0.0.1", "port": serve}
@@ -168,4 +196,4 @@ def _here(folder: Path, postgresql: PostgresqlServer, redis: RedisServer, s3: S3
         "=500000000": "=150000000",
         "/etc/curagenie/serve.yaml": f"{folder}/serve.yaml",
     }
-    return Here(folder, gcs, dashboard, serve, replaced)
+    return Here(folder, gcs, dashboard, serve, replaced, settings)
