@@ -105,7 +105,7 @@ class Person:
         accepted = self._ask("POST", "/api/prs/calculate", json=body)
         self._ledger.accepted(accepted["job_id"])
         if (state := self._end_of(accepted["job_id"])) != "COMPLETE":
-            self._ledger.broken(f"job {accepted['job_id']} of {cohort.name} is {state}")
+            self._say_why(accepted["job_id"], cohort, state)
             return None
         score = self._ask("GET", accepted["links"]["scores"][0])
         return self._text(score["links"]["download"])
@@ -113,13 +113,20 @@ class Person:
     def _score(self) -> None:
         cohort = self._random.choice(self._cohorts)
         scores = self.score(cohort)
-        if scores != cohort.scores:
+        if scores is not None and scores != cohort.scores:
             self._ledger.broken(f"the scores of {cohort.name} are not those of a run without fault")
         self._ledger.walked("scored" if cohort.scores is not None else "broken file refused")
 
     def _refused(self, cohort: Cohort, record: Json, state: str) -> None:
         if cohort.scores is not None or state != "EXECUTOR_ERROR":
-            self._ledger.broken(f"job {record['job_id']} of {cohort.name} is {state}")
+            self._say_why(record["job_id"], cohort, state)
+
+    def _say_why(self, job_id: int, cohort: Cohort, state: str) -> None:
+        job = self._ask("GET", f"/api/jobs/{job_id}")
+        self._ledger.broken(
+            f"job {job_id} of {cohort.name} is {state} after {job['attempt']} attempts:"
+            f" {(job.get('problem') or {}).get('detail')}"
+        )
 
     def _cancel(self) -> None:
         cohort = self._random.choice([c for c in self._cohorts if c.scores is not None])
