@@ -62,24 +62,26 @@ def _stop_worker_process(cluster: Cluster, random: Random) -> bool:
 
 def _lose_worker_node(cluster: Cluster, random: Random) -> bool:
     worker: Node = random.choice(cluster.workers)
-    worker.kill()
-    time.sleep(random.uniform(1, 8))
-    cluster.start_worker(worker)
-    return True
+    return _away(random, 8, worker.kill, lambda: cluster.start_worker(worker))
 
 
 def _lose_head(cluster: Cluster, random: Random) -> bool:
-    cluster.head.kill()
-    time.sleep(random.uniform(0, 4))
-    cluster.start_head()
+    return _away(random, 4, cluster.head.kill, cluster.start_head)
+
+
+def _away(
+    random: Random, at_most: float, stop: Callable[[], None], start: Callable[[], None]
+) -> bool:
+    """Stopped, and started again after up to that many seconds."""
+    stop()
+    time.sleep(random.uniform(0, at_most))
+    start()
     return True
 
 
 def _crash_postgresql(cluster: Cluster, random: Random) -> bool:
-    cluster.postgresql.stop(mode="immediate")
-    time.sleep(random.uniform(0, 6))
-    cluster.postgresql.start()
-    return True
+    server = cluster.postgresql
+    return _away(random, 6, lambda: server.stop(mode="immediate"), server.start)
 
 
 def _cut_database_connections(cluster: Cluster, _: Random) -> bool:
@@ -96,9 +98,7 @@ def _cut_database_connections(cluster: Cluster, _: Random) -> bool:
 
 
 def _kill_redis(cluster: Cluster, random: Random) -> bool:
-    cluster.redis.kill()
-    time.sleep(random.uniform(0, 4))
-    cluster.redis.start()
+    _away(random, 4, cluster.redis.kill, cluster.redis.start)
     time.sleep(_NOTICED_SECONDS)
     return True
 
@@ -111,10 +111,7 @@ def _forget_our_redis(cluster: Cluster, _: Random) -> bool:
 
 
 def _kill_s3(cluster: Cluster, random: Random) -> bool:
-    cluster.s3.kill()
-    time.sleep(random.uniform(0, 6))
-    cluster.s3.start()
-    return True
+    return _away(random, 6, cluster.s3.kill, cluster.s3.start)
 
 
 FAULTS = (
