@@ -18,6 +18,7 @@ import ray
 from ray.exceptions import RayError
 
 from core.events import Event, EventType, Message, Progress, unrecorded_message
+from jobs.fan_out import FanOut
 
 logger = logging.getLogger(__name__)
 
@@ -139,14 +140,30 @@ _UNDER_WAY = frozenset({"QUEUED", "INITIALIZING", "RUNNING", "PAUSED", "CANCELIN
 
 
 class JobStatus:
-    """The actor: an async MessageLog whose readers wait for news."""
+    """The actor: an async MessageLog whose readers wait for news. With a `redis_url` clusters hear
+    what is published in each other."""
 
-    def __init__(self, *, progress_seconds: float, capacity: int) -> None:
+    def __init__(
+        self, *, progress_seconds: float, capacity: int, redis_url: str | None = None
+    ) -> None:
         self._log = MessageLog(capacity=capacity, progress_seconds=progress_seconds)
         self._news = asyncio.Event()
         self._releasing: asyncio.Task[None] | None = None
+        self._fan_out = FanOut(redis_url, self._tell) if redis_url is not None else None
+        self._fanning_out: asyncio.Task[None] | None = None
 
     async def publish(self, user_id: str, message: Message) -> None:
+        self._join_others()
+        self._tell(user_id, message)
+        if self._fan_out is not None:
+            self._fan_out.send(user_id, message)
+
+    def _join_others(self) -> None:
+        """With the first call, when the actor's loop runs."""
+        if self._fan_out is not None and self._fanning_out is None:
+            self._fanning_out = asyncio.create_task(self._fan_out.run())
+
+    def _tell(self, user_id: str, message: Message) -> None:
         if self._log.append(LiveMessage(user_id, message)):
             self._wake_readers()
         if self._log.release_in_seconds is not None and self._releasing is None:
@@ -154,6 +171,7 @@ class JobStatus:
 
     async def poll(self, cursor: Cursor, timeout_seconds: float) -> Batch:
         """What follows `cursor`, at once or as soon as there is any; empty after the timeout."""
+        self._join_others()
         batch = self._log.after(cursor)
         if batch.messages or batch.missed:
             return batch
@@ -175,7 +193,9 @@ class JobStatus:
         self._news = asyncio.Event()
 
 
-def start_status(*, progress_hz: float = 4.0, capacity: int = 10_000) -> Any:
+def start_status(
+    *, progress_hz: float = 4.0, capacity: int = 10_000, redis_url: str | None = None
+) -> Any:
     """A handle of the cluster's one JobStatus actor, made where it does not exist yet."""
     actor = ray.remote(JobStatus)
     return actor.options(
@@ -186,7 +206,7 @@ def start_status(*, progress_hz: float = 4.0, capacity: int = 10_000) -> Any:
         num_cpus=0,
         max_restarts=-1,
         max_concurrency=1000,
-    ).remote(progress_seconds=1.0 / progress_hz, capacity=capacity)
+    ).remote(progress_seconds=1.0 / progress_hz, capacity=capacity, redis_url=redis_url)
 
 
 def status_actor() -> Any:

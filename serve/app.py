@@ -66,7 +66,7 @@ def replica_config(settings: Settings) -> ReplicaConfig:
 def prepare(settings: Settings) -> None:
     """The database's newest schema; the status actor and the dispatcher, once per cluster."""
     migrate(settings.database_url)
-    start_status(progress_hz=settings.progress_hz)
+    start_status(progress_hz=settings.progress_hz, redis_url=settings.redis_url)
     environment = JobEnvironment(
         database_url=settings.database_url,
         objects=settings.objects_location,

@@ -63,7 +63,7 @@ class LiveLimits:
     send_timeout_seconds: float = 20.0
     comment_seconds: float = 15.0
     poll_seconds: float = 10.0
-    sweep_seconds: float = 2.0
+    sweep_seconds: float = 1.0
     sweep_without_status_seconds: float = 0.5
 
 
