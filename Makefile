@@ -37,7 +37,7 @@ acceptance: $(VENV)/.dev ## run the slow parity tests (CURAGENIE_ACCEPTANCE_DATA
 	@$(BIN)/python -m pytest -m acceptance
 
 chaos: $(VENV)/.dev ## every fault test, then MINUTES (30) of faults from SEED (1) on the cluster under load; tests/faults/RESULTS.md
-	@$(BIN)/python -m pytest -m "chaos or not chaos" tests/faults
+	@$(BIN)/python -m pytest -m "chaos or not chaos" tests/faults tests/chaos
 	@$(BIN)/python -m tests.chaos --seed $(or $(SEED),1) --minutes $(or $(MINUTES),30) --record
 
 fuzz: $(VENV)/.fuzz ## feed the VCF and FASTQ readers damaged files, FUZZ_SECONDS (600) each; failing files to .fuzz

@@ -18,7 +18,7 @@ from tests.cluster.follower import Follower, Message, following
 from tests.cluster.nodes import Node
 from tests.cluster.topology import Cluster, running_cluster
 
-pytestmark = [pytest.mark.acceptance, pytest.mark.ray, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.chaos, pytest.mark.ray, pytest.mark.timeout(900)]
 
 SHAPE = CohortShape("faults", 2504, 120_000, rare_share=0.5, repeats=12)
 ENDS = {"COMPLETE", "EXECUTOR_ERROR", "SYSTEM_ERROR", "CANCELED"}
