@@ -12,6 +12,7 @@ from contextlib import suppress
 from uuid import uuid4
 
 import redis.asyncio as redis
+from redis.asyncio.connection import parse_url
 
 from core.events import Message
 
@@ -25,17 +26,20 @@ _SILENCE_SECONDS = 5.0
 """So often a connection that brings nothing is asked whether it lives."""
 
 _WAITING = 1000
+"""Messages kept while Redis is away."""
 
 
 class FanOut:
     """One per cluster. `receive(user_id, message)` is called for each message of another one."""
 
     def __init__(self, url: str, receive: Callable[[str, Message], None]) -> None:
+        """Raises ValueError for a `url` that is none of Redis."""
+        parse_url(url)
         self._url = url
         self._receive = receive
         self._sender = uuid4().hex
         self._waiting = asyncio.Queue[str](_WAITING)
-        self._told = {"sending": True, "receiving": True}
+        self._works = {"sending": True, "receiving": True}
 
     def send(self, user_id: str, message: Message) -> None:
         """Never waits; what does not fit is in the event table."""
@@ -63,9 +67,9 @@ class FanOut:
                 await work(client)
             except (redis.RedisError, OSError) as error:
                 # the address may have a password: only the class of the error is told
-                if self._told[what]:
+                if self._works[what]:
                     logger.warning("Redis is away (%s): %s", what, type(error).__name__)
-                self._told[what] = False
+                self._works[what] = False
             finally:
                 with suppress(redis.RedisError, OSError):
                     await client.aclose()
@@ -75,23 +79,29 @@ class FanOut:
         while True:
             text = await self._waiting.get()
             await client.publish(CHANNEL, text)
-            self._works("sending")
+            self._answers("sending")
 
     async def _receive_what_comes(self, client: redis.Redis) -> None:
         async with client.pubsub(ignore_subscribe_messages=True) as channel:
             await channel.subscribe(CHANNEL)
-            self._works("receiving")
+            self._answers("receiving")
             while True:
                 found = await channel.get_message(timeout=_SILENCE_SECONDS)
                 if found is not None:
                     self._take(found["data"])
 
     def _take(self, data: bytes) -> None:
-        said = json.loads(data)
-        if said["from"] != self._sender:
-            self._receive(said["user_id"], said["message"])
+        """What cannot be read, as of a cluster of another version, must not end the reading."""
+        try:
+            said = json.loads(data)
+            sender, user_id, message = said["from"], said["user_id"], said["message"]
+        except (ValueError, KeyError, TypeError):
+            logger.warning("a message of another cluster cannot be read; the event table has it")
+            return
+        if sender != self._sender:
+            self._receive(user_id, message)
 
-    def _works(self, what: str) -> None:
-        if not self._told[what]:
+    def _answers(self, what: str) -> None:
+        if not self._works[what]:
             logger.info("Redis is back (%s)", what)
-        self._told[what] = True
+        self._works[what] = True

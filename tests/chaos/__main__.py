@@ -54,7 +54,7 @@ def main() -> int:
     if arguments.output == "json":
         sys.stdout.write(json.dumps(found) + "\n")
     for sentence in found["violations"]:
-        console.log(f"[red]BROKEN[/red] {sentence}")
+        console.log(f"BROKEN {sentence}", markup=False)
     console.log(f"{len(found['violations'])} promises broken")
     if arguments.record:
         write_summary(RESULTS, found)
@@ -73,7 +73,7 @@ def _parse() -> argparse.Namespace:
 
 
 def _run(cluster: Cluster, console: Console, seed: int, seconds: float) -> dict[str, Any]:
-    ledger = Ledger(tell=lambda said: console.log(f"[red]BROKEN[/red] {said}"))
+    ledger = Ledger(tell=lambda said: console.log(f"BROKEN {said}", markup=False))
     urls = [node.url for node in cluster.nodes]
     cohorts = _with_golden_scores(_write_cohorts(cluster), urls)
     console.log(f"golden scores of {len(cohorts)} files are known")
@@ -121,14 +121,18 @@ def _write_cohorts(cluster: Cluster) -> list[Cohort]:
     return [
         Cohort("small.vcf.gz", small.vcf.read_bytes(), DEMO_ACCESSION),
         Cohort("large.vcf.gz", content, DEMO_ACCESSION),
-        Cohort("cut.vcf.gz", content[: len(content) // 2], DEMO_ACCESSION),
+        Cohort("cut.vcf.gz", content[: len(content) // 2], DEMO_ACCESSION, is_damaged=True),
     ]
 
 
 def _with_golden_scores(cohorts: Sequence[Cohort], urls: Sequence[str]) -> list[Cohort]:
-    """Scored before the first fault."""
-    person = Person("golden", urls, cohorts, Ledger(), Random(0))
-    return [replace(cohort, scores=person.score(cohort)) for cohort in cohorts]
+    """Scored before the first fault. Raises RuntimeError where that fails already."""
+    ledger = Ledger()
+    person = Person("golden", urls, cohorts, ledger, Random(0))
+    scored = [replace(cohort, scores=person.score(cohort)) for cohort in cohorts]
+    if ledger.violations or any((c.scores is None) != c.is_damaged for c in scored):
+        raise RuntimeError(f"without any fault: {ledger.violations}")
+    return scored
 
 
 @contextmanager

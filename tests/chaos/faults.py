@@ -18,7 +18,6 @@ from tests.cluster.topology import Cluster
 STOPPED_SECONDS = 15.0
 """Longer than a lease of the chaos run: who is stopped so long comes back as a zombie."""
 
-
 _NOTICED_SECONDS = 6.0
 """Ray's head ends when Valkey does; so long after, it has."""
 

@@ -24,11 +24,12 @@ Json = dict[str, Any]
 
 @dataclass(frozen=True)
 class Cohort:
-    """A file, and the table of its scores in a run without faults; None where it is broken."""
+    """A file, and the table of its scores in a run without faults, where it is not damaged."""
 
     name: str
     content: bytes
     accession: str
+    is_damaged: bool = False
     scores: str | None = None
 
 
@@ -113,12 +114,15 @@ class Person:
     def _score(self) -> None:
         cohort = self._random.choice(self._cohorts)
         scores = self.score(cohort)
-        if scores is not None and scores != cohort.scores:
+        if scores is None:
+            self._ledger.walked("damaged file refused" if cohort.is_damaged else "failed")
+            return
+        if scores != cohort.scores:
             self._ledger.broken(f"the scores of {cohort.name} are not those of a run without fault")
-        self._ledger.walked("scored" if cohort.scores is not None else "broken file refused")
+        self._ledger.walked("scored")
 
     def _refused(self, cohort: Cohort, record: Json, state: str) -> None:
-        if cohort.scores is not None or state != "EXECUTOR_ERROR":
+        if not cohort.is_damaged or state != "EXECUTOR_ERROR":
             self._say_why(record["job_id"], cohort, state)
 
     def _say_why(self, job_id: int, cohort: Cohort, state: str) -> None:
@@ -129,12 +133,12 @@ class Person:
         )
 
     def _cancel(self) -> None:
-        cohort = self._random.choice([c for c in self._cohorts if c.scores is not None])
+        cohort = self._random.choice([c for c in self._cohorts if not c.is_damaged])
         record = self._upload(cohort)
         time.sleep(self._random.uniform(0, 3))
         self._ask("POST", f"/api/jobs/{record['job_id']}/cancel", may_be=(409,))
         if (state := self._end_of(record["job_id"])) not in {"CANCELED", "COMPLETE"}:
-            self._ledger.broken(f"canceled job {record['job_id']} is {state}")
+            self._say_why(record["job_id"], cohort, state)
         self._ledger.walked("canceled" if state == "CANCELED" else "canceled too late")
 
     def _upload(self, cohort: Cohort) -> Json:

@@ -6,7 +6,7 @@ import shutil
 import signal
 import sys
 import time
-from pathlib import Path
+from contextlib import suppress
 from typing import Any
 
 from rich.console import Console
@@ -20,6 +20,8 @@ EXAMPLE = "Example: python -m tests.cluster --workers 3 --keep"
 
 def main() -> int:
     arguments = _parse()
+    # Both end it as Ctrl-C does: what was started is stopped
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     console = Console(stderr=arguments.output == "json")
     began = time.monotonic()
     with running_cluster(
@@ -35,7 +37,8 @@ def main() -> int:
             sys.stdout.flush()
         if arguments.keep:
             console.print("Up until Ctrl-C.")
-            signal.sigwait({signal.SIGINT, signal.SIGTERM})
+            with suppress(KeyboardInterrupt):
+                signal.pause()
     return 0
 
 
@@ -59,8 +62,7 @@ def _places(cluster: Cluster) -> dict[str, Any]:
 
 
 def _score_cohort(console: Console, cluster: Cluster) -> dict[str, Any]:
-    made = Path(cluster.here.folder / "demo")
-    files = write_demo_files(made, n_samples=100, n_variants=2000)
+    files = write_demo_files(cluster.here.folder / "demo", n_samples=100, n_variants=2000)
     shutil.copy(files.scoring_file, cluster.scoring_files_dir)
     return walk(console, Stack(url=cluster.url, dashboard_url=None), files)
 

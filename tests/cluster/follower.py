@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from itertools import cycle, islice
 from typing import Any
 
 from websockets.asyncio.client import connect
@@ -51,10 +52,8 @@ class Follower:
             await asyncio.sleep(_PAUSE_SECONDS * (0.5 + random.random()))
 
     def _for_ever(self) -> Iterator[str]:
-        at = hash(self.user) + id(self)
-        while True:
-            yield self._urls[at % len(self._urls)]
-            at += 1
+        """Every address in turn, from any of them."""
+        return islice(cycle(self._urls), random.randrange(len(self._urls)), None)
 
     def _take(self, message: Message) -> None:
         if message["event"] == "connected":
@@ -74,26 +73,19 @@ class Follower:
 @contextmanager
 def following(*followers: Follower) -> Iterator[None]:
     """They follow in a thread of their own until the context ends."""
-    loop = asyncio.new_event_loop()
+    stopping = threading.Event()
 
     async def follow_all() -> None:
-        await asyncio.gather(*(follower.follow() for follower in followers))
+        stopped = asyncio.create_task(asyncio.to_thread(stopping.wait))
+        tasks = [asyncio.create_task(follower.follow()) for follower in followers]
+        done, _ = await asyncio.wait([stopped, *tasks], return_when=asyncio.FIRST_COMPLETED)
+        for task in done:
+            task.result()  # a follower ends by an error only
 
-    task = loop.create_task(follow_all())
-
-    def run() -> None:
-        try:
-            loop.run_until_complete(task)
-        except asyncio.CancelledError:
-            pass
-        finally:
-            loop.close()
-
-    thread = threading.Thread(target=run, name="followers")
+    thread = threading.Thread(target=lambda: asyncio.run(follow_all()), name="followers")
     thread.start()
     try:
         yield
     finally:
-        if thread.is_alive():
-            loop.call_soon_threadsafe(task.cancel)
-        thread.join(30)
+        stopping.set()
+        thread.join(60)

@@ -6,9 +6,10 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import pytest
+from redis import Redis
 
 from core.events import Message
-from jobs.fan_out import FanOut
+from jobs.fan_out import CHANNEL, FanOut
 from jobs.status import START, JobStatus
 from tests.builders import redis_server
 from tests.builders.redis_server import RedisServer, running_redis
@@ -122,6 +123,30 @@ def test_a_valkey_that_is_killed_keeps_nobody_waiting_and_is_used_again(
         assert other.heard[-1] == ("ada", event(7))
 
     asyncio.run(scenario())
+
+
+def test_what_cannot_be_read_does_not_end_the_reading(
+    redis: RedisServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def scenario() -> None:
+        one, other = Cluster(redis.url), Cluster(redis.url)
+        async with running(one, other):
+            await meet(one, other)
+            with Redis.from_url(redis.url) as client:
+                for text in ("no JSON", "[]", '{"from": "another version"}'):
+                    assert client.publish(CHANNEL, text) == 2
+            one.fan_out.send("ada", event(1))
+            await until(lambda: other.heard)
+        assert other.heard == [("ada", event(1))]
+
+    asyncio.run(scenario())
+    assert caplog.text.count("cannot be read") == 6
+    assert "no JSON" not in caplog.text
+
+
+def test_an_address_that_is_none_is_said_at_once() -> None:
+    with pytest.raises(ValueError, match="Redis URL"):
+        FanOut("valkey:6379", lambda _user, _message: None)
 
 
 def test_a_silent_wire_does_not_end_the_subscription(
