@@ -17,10 +17,6 @@ pytestmark = [pytest.mark.acceptance, pytest.mark.ray, pytest.mark.timeout(600)]
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[Cluster]:
     with running_cluster() as cluster:
-        # Replicas are spread; a node that has its first one late has no proxy until then
-        cluster.until(
-            "every node serves", lambda: all(cluster.serves(n.url) for n in cluster.nodes)
-        )
         yield cluster
 
 

@@ -160,7 +160,7 @@ def test_a_node_that_is_lost_costs_only_the_lost_shards(
     after = [d for at, d, _ in progress if at > killed_at]
     resumed = shards_read_before(cluster.head, record["job_id"])
     sys.stdout.write(
-        f"\n{user}: {done} of {total} shards done when it was lost; resumed, by attempt: {resumed}\n"
+        f"\n{user}: {done} of {total} shards done when lost; resumed, by attempt: {resumed}\n"
     )
     if with_the_attempt:
         # By the job's own log: what was stored before the loss is not read again

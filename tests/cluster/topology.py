@@ -149,7 +149,10 @@ def running_cluster(
         say("the service")
         here.run("bucket")
         here.run("deploy")
-        cluster.wait_until_it_serves()
+        # Replicas are spread; a node that gets its first one late has no proxy until then
+        cluster.until(
+            "every node serves", lambda: all(cluster.serves(n.url) for n in cluster.nodes)
+        )
         yield cluster
 
 
